@@ -1,0 +1,12 @@
+//! What a Hallmark attestation is.
+//!
+//! This crate holds the schema, the signature, the mathematics of the log and the exact arithmetic behind the proofs.
+//! It touches no GPU, no network, no clock and no file system, so the same code runs in the client, the registry and
+//! any verifier.
+
+pub mod digest;
+pub mod exact;
+pub mod run;
+pub mod spec;
+pub mod statement;
+pub mod stats;

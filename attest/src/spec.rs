@@ -1,0 +1,187 @@
+//! A workload's specification: what is computed, on which inputs, what it costs and how right it must be.
+//!
+//! A specification is data. Its RFC 8785 bytes have a SHA-256, the *spec digest*; two results compare only when spec
+//! digest, case and path class agree. Costs are formulas over the case's dimensions, so a reader recounts them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Sizes of one case by name: `m`, `n`, `k`; `rows`, `cols`; `n` elements.
+pub type Dims = BTreeMap<String, u64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spec {
+    /// Name and version, never reused: `gemm.f32.v1`.
+    pub id: String,
+    /// One sentence for people.
+    pub title: String,
+    pub group: String,
+    pub class: Class,
+    /// Whether inputs rotate over more memory than the last-level cache holds.
+    pub cache: Cache,
+    pub cases: Vec<Case>,
+    pub inputs: Vec<Tensor>,
+    pub outputs: Vec<Tensor>,
+    /// Arithmetic operations of one launch; multiply and add count as two.
+    pub flop: Formula,
+    /// Bytes one launch must move at least once: each input read, each output written.
+    pub bytes: Formula,
+    /// What an output may differ from the f64 reference by; absent for [`Class::Exact`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Tolerance>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Class {
+    /// Output bytes are equal on every device.
+    Exact,
+    /// Output is compared with an f64 reference; the error is reported as quality.
+    Float,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cache {
+    Cold,
+    Hot,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Case {
+    pub name: String,
+    pub size: Size,
+    pub dims: Dims,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Size {
+    Small,
+    Standard,
+    Large,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tensor {
+    /// Name of the input's random stream, or of the output.
+    pub name: String,
+    pub dtype: Dtype,
+    /// Names of dimensions, outermost first; the layout is row-major and dense.
+    pub shape: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Dtype {
+    F32,
+    F16,
+    Bf16,
+    I8,
+    I32,
+}
+
+impl Dtype {
+    /// Bytes of one element.
+    pub fn size(self) -> u64 {
+        match self {
+            Self::F32 | Self::I32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::I8 => 1,
+        }
+    }
+}
+
+/// Allowed |got - want| for each element: `abs + rel * |want|`, both in parts per trillion (10^-12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tolerance {
+    pub rel_ppt: u64,
+    pub abs_ppt: Formula,
+    /// Where the numbers come from, in a sentence.
+    pub derivation: String,
+}
+
+/// A sum of products over dimensions and integers: `2*m*n*k`, `4*m*k+4*n*k+4*m*n`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Formula(pub String);
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormulaError {
+    #[error("formula {formula:?}: {factor:?} is neither a decimal integer nor a dimension of the case")]
+    UnknownFactor { formula: String, factor: String },
+    #[error("formula {formula:?} exceeds 2^64-1 for this case")]
+    Overflow { formula: String },
+}
+
+impl Formula {
+    /// Value for one case.
+    pub fn eval(&self, dims: &Dims) -> Result<u64, FormulaError> {
+        let overflow = || FormulaError::Overflow {
+            formula: self.0.clone(),
+        };
+        self.0.split('+').try_fold(0u64, |sum, term| {
+            let product = term.split('*').try_fold(1u64, |product, factor| {
+                product
+                    .checked_mul(self.factor(factor.trim(), dims)?)
+                    .ok_or_else(overflow)
+            })?;
+            sum.checked_add(product).ok_or_else(overflow)
+        })
+    }
+
+    fn factor(&self, factor: &str, dims: &Dims) -> Result<u64, FormulaError> {
+        let digits = !factor.is_empty() && factor.bytes().all(|b| b.is_ascii_digit());
+        let value = if digits {
+            factor.parse().ok()
+        } else {
+            dims.get(factor).copied()
+        };
+        value.ok_or_else(|| FormulaError::UnknownFactor {
+            formula: self.0.clone(),
+            factor: factor.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dims() -> Dims {
+        [("m", 3), ("n", 5), ("k", 7)]
+            .map(|(name, size)| (name.to_owned(), size))
+            .into()
+    }
+
+    #[test]
+    fn sums_of_products_are_counted() {
+        assert_eq!(Formula("2*m*n*k".into()).eval(&dims()), Ok(210));
+        assert_eq!(
+            Formula("4*m*k + 4*n*k + 4*m*n".into()).eval(&dims()),
+            Ok(84 + 140 + 60)
+        );
+    }
+
+    #[test]
+    fn an_unknown_dimension_and_an_overflow_are_named() {
+        let unknown = Formula("2*q".into())
+            .eval(&dims())
+            .expect_err("q is no dimension");
+        assert_eq!(
+            unknown.to_string(),
+            "formula \"2*q\": \"q\" is neither a decimal integer nor a dimension of the case"
+        );
+        assert!(matches!(
+            Formula("18446744073709551615*m".into()).eval(&dims()),
+            Err(FormulaError::Overflow { .. })
+        ));
+        assert!(Formula(String::new()).eval(&dims()).is_err());
+        assert!(Formula("-1".into()).eval(&dims()).is_err());
+    }
+}

@@ -1,0 +1,141 @@
+//! The signed document: an in-toto Statement v1 with Hallmark's predicate.
+//!
+//! Everything measured is an integer whose unit stands in its name: nanoseconds, picoseconds, bytes, millijoules, parts
+//! per billion. Counts that may exceed 2^53-1 are [`Count`]s. Readers ignore fields they do not know.
+
+mod count;
+mod device;
+mod record;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use count::{Count, MAX_SAFE_INTEGER};
+pub use device::{Api, Device, DeviceKind, Driver, identity};
+pub use record::{
+    CaseRef, Caveat, Conditions, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timer,
+    TimerSource, Timing, Warmup, Witness, Work,
+};
+
+use crate::digest::Sha256;
+use crate::spec::Spec;
+
+pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+pub const PREDICATE_TYPE: &str = "urn:hallmark:attestation:compute-performance:v1";
+
+/// Largest statement in bytes that is written or read.
+pub const MAX_STATEMENT_BYTES: usize = 1 << 20;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    pub statement_type: String,
+    /// First the run file, then `device/<i>` for each device.
+    pub subject: Vec<Subject>,
+    pub predicate_type: String,
+    pub predicate: Predicate,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    pub name: String,
+    pub digest: DigestSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DigestSet {
+    pub sha256: Sha256,
+}
+
+/// What a signer says of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Predicate {
+    #[serde(flatten)]
+    pub measured: Measured,
+    /// A checkpoint seen before signing: the statement was not signed before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<Freshness>,
+    /// The attempt this run belongs to, when the run was challenged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// Digests of withheld private facts (RFC 9901), sorted.
+    #[serde(rename = "_sd", default, skip_serializing_if = "Vec::is_empty")]
+    pub sd: Vec<String>,
+    #[serde(rename = "_sd_alg", default, skip_serializing_if = "Option::is_none")]
+    pub sd_alg: Option<String>,
+}
+
+/// What one run found; the public part of a run file, and the body of the predicate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Measured {
+    pub tool: Tool,
+    pub suite: SuiteRef,
+    /// Device code that ran, byte for byte.
+    pub code: Vec<Code>,
+    /// RFC 3339 with Z, by the provider's clock.
+    pub measurement_started_at: String,
+    pub measurement_finished_at: String,
+    pub devices: Vec<Device>,
+    /// Facts about the host that anyone may read: operating system, kernel, processor, memory.
+    pub environment: BTreeMap<String, String>,
+    /// The specifications the records refer to by digest.
+    pub specs: Vec<Spec>,
+    pub records: Vec<Record>,
+    /// How far the parts of this document are supported.
+    pub evidence: Vec<EvidenceNote>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tool {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the program file.
+    pub digest: DigestSet,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SuiteRef {
+    /// `smoke`, `standard`, `full`, or `custom` when workloads were picked by hand.
+    pub name: String,
+    pub version: u64,
+    /// SHA-256 of the suite's RFC 8785 bytes: its cases and sampling rule.
+    pub digest: Sha256,
+    /// False when the run was interrupted or any record of the suite is missing.
+    pub complete: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Code {
+    /// Path inside the source tree: `kernels/src/gemm_f32/gemm_f32.spv`.
+    pub path: String,
+    pub sha256: Sha256,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Freshness {
+    pub origin: String,
+    pub tree_size: u64,
+    pub root_hash: Sha256,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    pub log_index: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceNote {
+    /// The part spoken of: `records`, `devices`, `environment`.
+    pub field: String,
+    pub level: Evidence,
+}

@@ -1,0 +1,229 @@
+//! Everything measured about one case on one device.
+
+use serde::{Deserialize, Serialize};
+
+use super::Count;
+use crate::digest::Sha256;
+use crate::spec::{Cache, Dims, Size};
+use crate::stats::Summary;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// `gemm.f32.v1`
+    pub workload: String,
+    pub spec_digest: Sha256,
+    pub case: CaseRef,
+    pub path: PathClass,
+    /// Index into the statement's devices.
+    pub device: u32,
+    pub status: Status,
+    /// Why the case did not run or is not whole; present unless [`Status::Complete`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Seed of every input stream.
+    pub seed: Sha256,
+    /// How far the figures of this record are supported.
+    pub evidence: Evidence,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+    /// The state of the device before, during and after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Conditions>,
+    /// Reasons why this record compares with no other; empty for a sound one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caveats: Vec<Caveat>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaseRef {
+    pub name: String,
+    pub size: Size,
+    pub dims: Dims,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PathClass {
+    /// The same algorithm and order on every API.
+    Portable,
+    /// Hallmark's best kernel for this device.
+    Tuned,
+    /// The vendor's library.
+    Vendor,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    Complete,
+    /// Interrupted; samples taken so far are kept.
+    Partial,
+    /// The device cannot run the case.
+    Unsupported,
+    /// The run was refused: wrong output, clocks that disagree, a driver error.
+    Failed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Evidence {
+    /// Signed by the provider only.
+    Claimed,
+    /// The seed was the registry's and outputs were checked.
+    Challenged,
+    /// The registry's own clock bounds it.
+    Timed,
+    /// A hardware quote backs it.
+    Rooted,
+}
+
+/// Samples of one case and how they were taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timing {
+    pub cache: Cache,
+    /// Copies of the inputs that launches rotate over; 1 when hot.
+    pub input_sets: u32,
+    pub work: Work,
+    pub launches_per_sample: u64,
+    /// One entry per sample, in the order taken: time of all its launches by the device's clock.
+    pub samples_ns: Vec<u64>,
+    pub summary: Summary,
+    pub timer: Timer,
+    /// The host's clock over the same samples.
+    pub witness: Witness,
+    pub warmup: Warmup,
+    pub stop: Stop,
+    /// Energy of all sampled launches, where a counter exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_millijoules: Option<u64>,
+}
+
+/// Cost of one launch by the specification's formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Work {
+    pub flop: Count,
+    pub bytes: Count,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Timer {
+    pub source: TimerSource,
+    /// Resolution in picoseconds.
+    pub tick_ps: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TimerSource {
+    CudaEvent,
+    VulkanTimestamp,
+    /// The host's monotonic clock: the only clock a CPU has.
+    Monotonic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Witness {
+    /// Sum of the samples by the device's clock.
+    pub device_ns: u64,
+    /// The same span by the host's clock, submission and wait included.
+    pub host_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Warmup {
+    pub launches: u64,
+    pub elapsed_ns: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stop {
+    /// The 95 % interval of the median is within 1 % of it.
+    Converged,
+    /// The time budget ended first.
+    Budget,
+    /// As many samples as a record holds.
+    Full,
+    Interrupted,
+}
+
+/// How right the outputs of the timed launches were.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "class")]
+pub enum Quality {
+    Exact {
+        /// SHA-256 over the outputs in the specification's order.
+        output_sha256: Sha256,
+        /// Elements compared with the reference.
+        checked: u64,
+        elements: u64,
+    },
+    Float {
+        output_sha256: Sha256,
+        checked: u64,
+        elements: u64,
+        /// Root of the sum of squared errors over that of squared reference values, in parts per billion.
+        relative_rms_ppb: u64,
+        /// Largest error divided by what the tolerance allows at that element, in parts per billion; above 10^9 the
+        /// record has failed.
+        worst_of_allowed_ppb: u64,
+    },
+}
+
+/// The device at one moment. A field is absent where the system does not tell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conditions {
+    pub moment: Moment,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_mhz: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_clock_mhz: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_milliwatts: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_celsius: Option<i64>,
+    /// Names of active throttle reasons; empty when the system says none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecc: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mig: Option<bool>,
+    /// Other processes computing on the device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_processes: Option<u64>,
+    /// Share of processor time taken by others, in parts per million.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steal_ppm: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Moment {
+    Before,
+    During,
+    After,
+}
+
+/// Why a record compares with no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Caveat {
+    Throttled,
+    /// Another process computed on the device.
+    Shared,
+    /// The interval of the median is wider than 5 %.
+    Noisy,
+    /// Interrupted.
+    Partial,
+}

@@ -1,0 +1,81 @@
+//! What every device offers: facts about itself, and loaded cases that can be launched, timed and read back.
+
+use attest::statement::{Conditions, Device as Facts, Moment, Timer};
+
+use crate::workload::Workload;
+use attest::spec::Dims;
+
+/// A device that can run workloads.
+pub trait Device: Send {
+    /// The description that goes into the statement.
+    fn facts(&self) -> &Facts;
+
+    /// UUID or serial that identifies the device to its renter; never logged in the clear.
+    fn uuid(&self) -> &str;
+
+    /// Why the device cannot run the case, if it cannot: a missing feature, too little memory, a buffer limit.
+    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String>;
+
+    /// Uploads `inputs` (in the specification's order) `input_sets` times, makes pipelines, allocates outputs.
+    fn load(
+        &self,
+        workload: &Workload,
+        dims: &Dims,
+        inputs: &[Vec<u8>],
+        input_sets: u32,
+    ) -> Result<Box<dyn Loaded + '_>, DeviceError>;
+
+    /// Clock, power, temperature, throttling and company, as far as the system tells.
+    fn conditions(&self, moment: Moment) -> Conditions;
+
+    /// Energy the device has used since an arbitrary start, in millijoules, where a counter exists.
+    fn energy_millijoules(&self) -> Option<u64>;
+}
+
+/// A case that is ready to launch. Launch i uses input and output set i modulo the number of sets.
+pub trait Loaded {
+    fn timer(&self) -> Timer;
+
+    /// Fills every output set with [`POISON`](crate::workload::POISON).
+    fn poison(&mut self) -> Result<(), DeviceError>;
+
+    /// Runs `launches` launches back to back, the queue kept full, and times them by both clocks.
+    fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError>;
+
+    /// The outputs of one set, in the specification's order.
+    fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError>;
+}
+
+/// One batch by two clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed {
+    pub device_ns: u64,
+    /// Submission and wait included.
+    pub host_ns: u64,
+}
+
+/// A device that was found but cannot be used, or an API that is absent, with the reason and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Absent {
+    pub api: attest::statement::Api,
+    pub reason: String,
+    pub hint: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error("{device}: out of memory: {wanted} bytes wanted, {limit} bytes allowed")]
+    OutOfMemory { device: String, wanted: u64, limit: u64 },
+    #[error("{device}: {operation} failed: {reason}")]
+    Driver {
+        device: String,
+        operation: &'static str,
+        reason: String,
+    },
+    #[error("{device}: no {api} code for kernel {kernel}")]
+    NoCode {
+        device: String,
+        api: &'static str,
+        kernel: &'static str,
+    },
+}
