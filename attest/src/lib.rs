@@ -6,7 +6,9 @@
 
 pub mod digest;
 pub mod exact;
+pub mod merkle;
 pub mod run;
 pub mod spec;
 pub mod statement;
 pub mod stats;
+pub mod tile;
