@@ -5,7 +5,11 @@
 //! any verifier.
 
 pub mod digest;
+pub mod dsse;
 pub mod exact;
+pub mod jcs;
+pub mod json;
+pub mod key;
 pub mod merkle;
 pub mod run;
 pub mod spec;
