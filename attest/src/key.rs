@@ -1,6 +1,7 @@
 //! Keys: ECDSA on P-256, PKCS#8 and SubjectPublicKeyInfo.
 
 mod public;
+pub(crate) mod sealed;
 mod signing;
 
 pub use public::{P256, PublicKey, SPKI_BYTES, SignatureCheck};

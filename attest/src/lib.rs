@@ -11,6 +11,7 @@ pub mod jcs;
 pub mod json;
 pub mod key;
 pub mod merkle;
+pub mod note;
 pub mod run;
 pub mod spec;
 pub mod statement;
