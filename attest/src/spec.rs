@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Sha256;
+use crate::jcs::{self, JcsError};
+
 /// Sizes of one case by name: `m`, `n`, `k`; `rows`, `cols`; `n` elements.
 pub type Dims = BTreeMap<String, u64>;
 
@@ -33,6 +36,27 @@ pub struct Spec {
     pub tolerance: Option<Tolerance>,
 }
 
+impl Spec {
+    /// SHA-256 of the specification's RFC 8785 bytes.
+    pub fn digest(&self) -> Result<Sha256, JcsError> {
+        jcs::to_vec(self).map(|bytes| Sha256::of(&bytes))
+    }
+
+    /// Elements of all outputs together, for one case.
+    pub fn output_elements(&self, dims: &Dims) -> Result<u64, FormulaError> {
+        let elements = |tensor: &Tensor| match tensor.shape.join("*") {
+            shape if shape.is_empty() => Ok(1),
+            shape => Formula(shape).eval(dims),
+        };
+        self.outputs.iter().try_fold(0u64, |sum, tensor| {
+            sum.checked_add(elements(tensor)?)
+                .ok_or_else(|| FormulaError::Overflow {
+                    formula: tensor.shape.join("*"),
+                })
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Class {
@@ -42,7 +66,7 @@ pub enum Class {
     Float,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Cache {
     Cold,
@@ -117,11 +141,19 @@ pub enum FormulaError {
     UnknownFactor { formula: String, factor: String },
     #[error("formula {formula:?} exceeds 2^64-1 for this case")]
     Overflow { formula: String },
+    #[error("a formula has {bytes} bytes; at most {MAX_FORMULA_BYTES} are evaluated")]
+    TooLong { bytes: usize },
 }
+
+/// Every record of a statement evaluates its formulas, so their length bounds the work a hostile statement makes.
+pub const MAX_FORMULA_BYTES: usize = 256;
 
 impl Formula {
     /// Value for one case.
     pub fn eval(&self, dims: &Dims) -> Result<u64, FormulaError> {
+        if self.0.len() > MAX_FORMULA_BYTES {
+            return Err(FormulaError::TooLong { bytes: self.0.len() });
+        }
         let overflow = || FormulaError::Overflow {
             formula: self.0.clone(),
         };

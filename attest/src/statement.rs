@@ -3,16 +3,20 @@
 //! Everything measured is an integer whose unit stands in its name: nanoseconds, picoseconds, bytes, millijoules, parts
 //! per billion. Counts that may exceed 2^53-1 are [`Count`]s. Readers ignore fields they do not know.
 
+mod check;
 mod count;
 mod device;
+mod read;
 mod record;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::RecordError;
 pub use count::{Count, MAX_SAFE_INTEGER};
 pub use device::{Api, Device, DeviceKind, Driver, identity};
+pub use read::{StatementError, VerifiedStatement};
 pub use record::{
     CaseRef, Caveat, Conditions, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timer,
     TimerSource, Timing, Warmup, Witness, Work,

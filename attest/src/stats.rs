@@ -38,9 +38,14 @@ pub const MAX_SAMPLES: usize = 512;
 const DAY_NS: u64 = 86_400_000_000_000;
 
 impl Summary {
+    /// Whether the interval of the median is wider than 5 % of it, end to end.
+    pub fn is_noisy(&self) -> bool {
+        u128::from(self.high_ps.saturating_sub(self.low_ps)) * 20 > u128::from(self.median_ps)
+    }
+
     /// Half width of the interval relative to the median, in parts per million.
     pub fn half_width_ppm(&self) -> u64 {
-        let half = (self.high_ps - self.low_ps).div_ceil(2);
+        let half = self.high_ps.saturating_sub(self.low_ps).div_ceil(2);
         u64::try_from(u128::from(half) * 1_000_000 / u128::from(self.median_ps.max(1))).unwrap_or(u64::MAX)
     }
 }

@@ -37,6 +37,27 @@ pub struct Record {
     pub caveats: Vec<Caveat>,
 }
 
+impl Record {
+    /// The caveats that the record's own figures and conditions call for. A statement lacking one is refused.
+    pub fn required_caveats(&self) -> impl Iterator<Item = Caveat> {
+        let any = |found: fn(&Conditions) -> bool| self.conditions.iter().any(found);
+        let throttled = any(|at| at.throttle.as_ref().is_some_and(|reasons| !reasons.is_empty()));
+        let shared = any(|at| at.other_processes.is_some_and(|count| count > 0));
+        let noisy = self
+            .timing
+            .as_ref()
+            .is_some_and(|timing| timing.summary.is_noisy());
+        [
+            throttled.then_some(Caveat::Throttled),
+            shared.then_some(Caveat::Shared),
+            noisy.then_some(Caveat::Noisy),
+            (self.status == Status::Partial).then_some(Caveat::Partial),
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseRef {
