@@ -1,9 +1,30 @@
 //! What every device offers: facts about itself, and loaded cases that can be launched, timed and read back.
 
+mod cpu;
+pub mod cuda;
+pub mod vulkan;
+
+use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, Timer};
 
 use crate::workload::Workload;
-use attest::spec::Dims;
+
+/// What this machine offers: the CPU first, then Vulkan and CUDA devices in their drivers' order.
+pub struct Discovery {
+    pub devices: Vec<Box<dyn Device>>,
+    pub absent: Vec<Absent>,
+}
+
+/// Looks for every device. A missing driver is an [`Absent`], not an error.
+pub fn discover() -> Discovery {
+    let mut devices: Vec<Box<dyn Device>> = vec![Box::new(cpu::Cpu::discover())];
+    let mut absent = Vec::new();
+    for (found, missing) in [vulkan::discover(), cuda::discover()] {
+        devices.extend(found);
+        absent.extend(missing);
+    }
+    Discovery { devices, absent }
+}
 
 /// A device that can run workloads.
 pub trait Device: Send {
@@ -32,7 +53,8 @@ pub trait Device: Send {
     fn energy_millijoules(&self) -> Option<u64>;
 }
 
-/// A case that is ready to launch. Launch i uses input and output set i modulo the number of sets.
+/// A case that is ready to launch. Launch i since the last poison uses input and output set i modulo the number of sets,
+/// so a single launch at a time also finds its inputs cold.
 pub trait Loaded {
     fn timer(&self) -> Timer;
 

@@ -1,4 +1,22 @@
 //! Hallmark's workloads, one folder each, and the devices that run them.
+//!
+//! A workload is a folder of this crate: `mod.rs` (the specification), `reference.rs` (the authority, in f64),
+//! `cpu.rs`, `launch.rs`, the `.cu` and `.comp` sources and their compiled `.ptx` and `.spv`. It is known to the rest
+//! of the program by its `mod` line below and its line in [`catalogue`].
 
+pub mod catalogue;
+pub mod check;
 pub mod device;
 pub mod workload;
+
+mod elements;
+mod specify;
+
+mod gemm_f16;
+mod gemm_f32;
+mod gemm_f32_exact;
+mod gemm_i8;
+mod mem_copy;
+mod mem_triad;
+mod rmsnorm_f16;
+mod softmax_f32;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use attest::spec::{Dims, Spec};
+use attest::spec::{Dims, Spec, Tensor};
 use attest::statement::Api;
 
 /// One workload. Its folder holds everything named here; the catalogue holds one line.
@@ -11,16 +11,46 @@ pub struct Workload {
     /// Launches of one run of the case on a GPU API.
     pub plan: fn(&Dims, Target) -> Plan,
     /// One run of the case on the CPU: inputs and outputs in the specification's order, dense little-endian bytes.
-    pub cpu: fn(&Dims, &[&[u8]], &mut [&mut [u8]]),
-    /// One row of one output in f64, from the inputs. A row is the output's last dimension.
+    pub cpu: CpuKernel,
+    /// One [`Row`] of one output in f64, from the inputs.
     pub reference: fn(&Dims, &[&[u8]], Row) -> Vec<f64>,
 }
+
+/// Runs one case on the threads of the current rayon pool. Slices are aligned to their elements.
+pub type CpuKernel = fn(&Dims, &[&[u8]], &mut [&mut [u8]]);
+
+/// The last dimension of an output at one place of the others; of an output with one dimension, one stretch of
+/// [`VECTOR_ROW`] elements.
 
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Which output, in the specification's order.
     pub output: usize,
     pub index: u64,
+}
+
+/// Elements of one row of an output that has a single dimension; its last row may be shorter.
+pub const VECTOR_ROW: u64 = 65_536;
+
+/// Size of a dimension of a case.
+///
+/// # Panics
+/// If the case has no such dimension: specifications and code are checked against each other by tests.
+pub fn dim(dims: &Dims, name: &str) -> usize {
+    let size = dims
+        .get(name)
+        .unwrap_or_else(|| panic!("the case has no dimension {name:?}"));
+    usize::try_from(*size).expect("a 64-bit host")
+}
+
+/// Elements of a tensor in one case.
+pub fn elements(tensor: &Tensor, dims: &Dims) -> u64 {
+    tensor.shape.iter().map(|name| dim(dims, name) as u64).product()
+}
+
+/// Dense bytes of a tensor in one case. Devices pad buffers to whole words; the padding is no output.
+pub fn bytes(tensor: &Tensor, dims: &Dims) -> u64 {
+    elements(tensor, dims) * tensor.dtype.size()
 }
 
 /// What a plan is made for. Tile shapes may follow it; the order of operations must not.

@@ -1,0 +1,182 @@
+//! The processor, driven through rayon.
+
+mod buffer;
+mod system;
+
+use std::time::Instant;
+
+use attest::spec::Dims;
+use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
+
+use super::{Device, DeviceError, Elapsed, Loaded};
+use crate::workload::{CpuKernel, POISON, Workload, bytes};
+use buffer::Buffer;
+use system::System;
+
+/// Every logical core of this machine as one device.
+pub(super) struct Cpu {
+    facts: Facts,
+    uuid: String,
+    system: System,
+    tick_ps: u64,
+    pool: rayon::ThreadPool,
+}
+
+impl Cpu {
+    pub(super) fn discover() -> Self {
+        Self {
+            facts: system::facts(),
+            uuid: system::uuid(),
+            system: System::new(),
+            tick_ps: clock_tick_ps(),
+            pool: rayon::ThreadPoolBuilder::new()
+                .thread_name(|index| format!("cpu:0/{index}"))
+                .build()
+                .expect("the system gives threads"),
+        }
+    }
+}
+
+/// Smallest step seen between two readings of the monotonic clock, in picoseconds.
+fn clock_tick_ps() -> u64 {
+    const READINGS: usize = 4096;
+    let start = Instant::now();
+    let readings: Vec<u128> = (0..READINGS).map(|_| start.elapsed().as_nanos()).collect();
+    let steps = readings.windows(2).map(|pair| pair[1] - pair[0]);
+    let smallest = steps.filter(|&step| step > 0).min().unwrap_or(1);
+    u64::try_from(smallest * 1000).unwrap_or(u64::MAX)
+}
+
+impl Device for Cpu {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        let tensors = workload.spec.inputs.iter().chain(&workload.spec.outputs);
+        let set: u64 = tensors.map(|tensor| bytes(tensor, dims)).sum();
+        let wanted = set.saturating_mul(u64::from(input_sets));
+        // A fifth stays free: the inputs and outputs also exist outside the device while they are checked.
+        let limit = system::available_bytes()? / 5 * 4;
+        (wanted > limit).then(|| {
+            format!("{wanted} bytes wanted, {limit} bytes of memory free for it; close other programs")
+        })
+    }
+
+    fn load(
+        &self,
+        workload: &Workload,
+        dims: &Dims,
+        inputs: &[Vec<u8>],
+        input_sets: u32,
+    ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
+        let set = || -> Result<Set, DeviceError> {
+            let outputs = workload.spec.outputs.iter();
+            Ok(Set {
+                inputs: inputs
+                    .iter()
+                    .map(|bytes| self.buffer(bytes.len()).map(|buffer| buffer.filled(bytes)))
+                    .collect::<Result<_, _>>()?,
+                outputs: outputs
+                    .map(|tensor| self.buffer(bytes(tensor, dims) as usize))
+                    .collect::<Result<_, _>>()?,
+            })
+        };
+        Ok(Box::new(Resident {
+            cpu: self,
+            run: workload.cpu,
+            dims: dims.clone(),
+            sets: (0..input_sets.max(1)).map(|_| set()).collect::<Result<_, _>>()?,
+            next: 0,
+        }))
+    }
+
+    fn conditions(&self, moment: Moment) -> Conditions {
+        self.system.conditions(moment)
+    }
+
+    fn energy_millijoules(&self) -> Option<u64> {
+        self.system.energy_millijoules()
+    }
+}
+
+impl Cpu {
+    fn buffer(&self, bytes: usize) -> Result<Buffer, DeviceError> {
+        Buffer::new(bytes).ok_or_else(|| DeviceError::OutOfMemory {
+            device: self.facts.id.clone(),
+            wanted: bytes as u64,
+            limit: system::available_bytes().unwrap_or(0),
+        })
+    }
+}
+
+/// A case in memory.
+struct Resident<'a> {
+    cpu: &'a Cpu,
+    run: CpuKernel,
+    dims: Dims,
+    sets: Vec<Set>,
+    /// Set of the next launch.
+    next: usize,
+}
+
+struct Set {
+    inputs: Vec<Buffer>,
+    outputs: Vec<Buffer>,
+}
+
+impl Set {
+    fn launch(&mut self, dims: &Dims, run: CpuKernel) {
+        let inputs: Vec<&[u8]> = self.inputs.iter().map(Buffer::bytes).collect();
+        let mut outputs: Vec<&mut [u8]> = self.outputs.iter_mut().map(Buffer::bytes_mut).collect();
+        run(dims, &inputs, &mut outputs);
+    }
+}
+
+impl Loaded for Resident<'_> {
+    fn timer(&self) -> Timer {
+        Timer {
+            source: TimerSource::Monotonic,
+            tick_ps: self.cpu.tick_ps,
+        }
+    }
+
+    fn poison(&mut self) -> Result<(), DeviceError> {
+        for output in self.sets.iter_mut().flat_map(|set| &mut set.outputs) {
+            output.words_mut().fill(POISON);
+        }
+        self.next = 0;
+        Ok(())
+    }
+
+    fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError> {
+        let (sets, next) = (&mut self.sets, &mut self.next);
+        let (dims, run) = (&self.dims, self.run);
+        let host = Instant::now();
+        let device_ns = self.cpu.pool.install(|| {
+            let device = Instant::now();
+            for _ in 0..launches {
+                sets[*next].launch(dims, run);
+                *next = (*next + 1) % sets.len();
+            }
+            nanoseconds(device)
+        });
+        Ok(Elapsed {
+            device_ns,
+            host_ns: nanoseconds(host),
+        })
+    }
+
+    fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let outputs = self.sets[set as usize].outputs.iter();
+        Ok(outputs.map(|buffer| buffer.bytes().to_vec()).collect())
+    }
+}
+
+fn nanoseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_nanos()).expect("under 500 years")
+}

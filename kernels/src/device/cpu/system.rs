@@ -1,0 +1,270 @@
+//! What Linux tells of the processor. Files that are absent leave fields absent.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use attest::digest::Sha256;
+use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Driver, Moment};
+
+const CPU0: &str = "/sys/devices/system/cpu/cpu0";
+
+pub(super) fn facts() -> Facts {
+    let cpuinfo = read("/proc/cpuinfo").unwrap_or_default();
+    let field = |name| colon_field(&cpuinfo, name).map(str::to_owned);
+    Facts {
+        id: "cpu:0".into(),
+        api: Api::Cpu,
+        kind: DeviceKind::Cpu,
+        name: field("model name").unwrap_or_else(|| std::env::consts::ARCH.into()),
+        vendor: field("vendor_id").unwrap_or_else(|| "unknown".into()),
+        driver: Driver {
+            name: std::env::consts::OS.into(),
+            version: read("/proc/sys/kernel/osrelease").unwrap_or_else(|| "unknown".into()),
+        },
+        memory_bytes: meminfo_bytes("MemTotal").unwrap_or(0),
+        compute_units: std::thread::available_parallelism()
+            .ok()
+            .and_then(|cores| u32::try_from(cores.get()).ok()),
+        cache_bytes: last_level_cache_bytes(),
+        features: features(),
+    }
+}
+
+/// Names the machine without naming its owner: a digest of the machine's id, or of this boot where it has none.
+pub(super) fn uuid() -> String {
+    let id = read("/etc/machine-id").filter(|id| !id.is_empty());
+    let id = id.or_else(|| read("/proc/sys/kernel/random/boot_id"));
+    let digest = Sha256::of_parts(&[b"hallmark-cpu-v1\n", id.unwrap_or_default().as_bytes()]);
+    digest.to_string()[..32].to_owned()
+}
+
+/// Memory that can be had without swapping.
+pub(super) fn available_bytes() -> Option<u64> {
+    meminfo_bytes("MemAvailable")
+}
+
+fn features() -> Vec<String> {
+    #[cfg(target_arch = "x86_64")]
+    let found = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("fma", is_x86_feature_detected!("fma")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = [("neon", cfg!(target_feature = "neon"))];
+    let present = found.into_iter().filter(|(_, present)| *present);
+    present.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn last_level_cache_bytes() -> Option<u64> {
+    let indexes = fs::read_dir(Path::new(CPU0).join("cache")).ok()?;
+    let levels = indexes.filter_map(|index| {
+        let index = index.ok()?.path();
+        let level: u32 = read(index.join("level"))?.parse().ok()?;
+        Some((level, kibibytes(&read(index.join("size"))?)?))
+    });
+    levels.max().map(|(_, bytes)| bytes)
+}
+
+/// `32768K` as bytes.
+fn kibibytes(text: &str) -> Option<u64> {
+    text.strip_suffix('K')?.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+fn meminfo_bytes(name: &str) -> Option<u64> {
+    let meminfo = read("/proc/meminfo")?;
+    let kib = colon_field(&meminfo, name)?.strip_suffix(" kB")?;
+    kib.parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// The value of the first `name : value` line.
+fn colon_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+fn read(path: impl AsRef<Path>) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+fn number(path: impl AsRef<Path>) -> Option<u64> {
+    read(path)?.parse().ok()
+}
+
+/// Counters that mean something only as differences.
+pub(super) struct System {
+    times: Mutex<Times>,
+    zones: Mutex<Vec<Zone>>,
+    throttles_at_start: Option<u64>,
+}
+
+impl System {
+    pub(super) fn new() -> Self {
+        Self {
+            times: Mutex::new(Times::now().unwrap_or_default()),
+            zones: Mutex::new(Zone::packages()),
+            throttles_at_start: throttle_count(),
+        }
+    }
+
+    pub(super) fn conditions(&self, moment: Moment) -> Conditions {
+        Conditions {
+            moment,
+            clock_mhz: clock_mhz(),
+            memory_clock_mhz: None,
+            power_milliwatts: None,
+            temperature_celsius: temperature_celsius(),
+            throttle: self.throttle(),
+            ecc: None,
+            mig: None,
+            other_processes: None,
+            steal_ppm: self.steal_ppm(),
+        }
+    }
+
+    /// Thermal throttling since the program began.
+    fn throttle(&self) -> Option<Vec<String>> {
+        let since = throttle_count()?.checked_sub(self.throttles_at_start?)?;
+        Some(if since > 0 { vec!["thermal".into()] } else { vec![] })
+    }
+
+    /// Time the hypervisor gave to others since the last call, as a share of all time.
+    fn steal_ppm(&self) -> Option<u64> {
+        let now = Times::now()?;
+        let mut last = self.times.lock().expect("no holder panics");
+        let (all, stolen) = (
+            now.all.checked_sub(last.all)?,
+            now.stolen.checked_sub(last.stolen)?,
+        );
+        *last = now;
+        Some(stolen * 1_000_000 / all.max(1))
+    }
+
+    pub(super) fn energy_millijoules(&self) -> Option<u64> {
+        let mut zones = self.zones.lock().expect("no holder panics");
+        if zones.is_empty() {
+            return None;
+        }
+        let micro: Option<u64> = zones.iter_mut().map(Zone::used_microjoules).sum();
+        Some(micro? / 1000)
+    }
+}
+
+/// Ticks of all processors since boot.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    all: u64,
+    stolen: u64,
+}
+
+impl Times {
+    fn now() -> Option<Self> {
+        Self::parse(read("/proc/stat")?.lines().next()?)
+    }
+
+    /// `cpu user nice system idle iowait irq softirq steal guest guest_nice`; guest time is also in user time.
+    fn parse(line: &str) -> Option<Self> {
+        let ticks = line.strip_prefix("cpu ")?.split_whitespace().take(8);
+        let ticks: Vec<u64> = ticks.map_while(|tick| tick.parse().ok()).collect();
+        Some(Self {
+            all: ticks.iter().sum(),
+            stolen: *ticks.get(7)?,
+        })
+    }
+}
+
+/// A RAPL package whose counter wraps.
+struct Zone {
+    path: PathBuf,
+    range: u64,
+    last: u64,
+    used: u64,
+}
+
+impl Zone {
+    fn packages() -> Vec<Self> {
+        let zones = fs::read_dir("/sys/class/powercap").into_iter().flatten();
+        zones
+            .filter_map(|zone| Self::package(&zone.ok()?.path()))
+            .collect()
+    }
+
+    fn package(zone: &Path) -> Option<Self> {
+        if !read(zone.join("name"))?.starts_with("package-") {
+            return None;
+        }
+        Some(Self {
+            range: number(zone.join("max_energy_range_uj"))?,
+            last: number(zone.join("energy_uj"))?,
+            path: zone.join("energy_uj"),
+            used: 0,
+        })
+    }
+
+    fn used_microjoules(&mut self) -> Option<u64> {
+        let now = number(&self.path)?;
+        self.used += now
+            .checked_sub(self.last)
+            .unwrap_or_else(|| now + self.range - self.last);
+        self.last = now;
+        Some(self.used)
+    }
+}
+
+fn clock_mhz() -> Option<u64> {
+    let governed = number(Path::new(CPU0).join("cpufreq/scaling_cur_freq")).map(|khz| khz / 1000);
+    governed.or_else(|| {
+        let cpuinfo = read("/proc/cpuinfo")?;
+        let mhz: f64 = colon_field(&cpuinfo, "cpu MHz")?.parse().ok()?;
+        Some(mhz as u64)
+    })
+}
+
+fn throttle_count() -> Option<u64> {
+    number(Path::new(CPU0).join("thermal_throttle/package_throttle_count"))
+}
+
+fn temperature_celsius() -> Option<i64> {
+    let sensors = fs::read_dir("/sys/class/hwmon").ok()?;
+    sensors.filter_map(Result::ok).find_map(|sensor| {
+        let name = read(sensor.path().join("name"))?;
+        let processor = ["k10temp", "coretemp", "zenpower", "cpu_thermal"].contains(&name.as_str());
+        let milli: i64 = read(sensor.path().join("temp1_input"))?.parse().ok()?;
+        processor.then_some(milli / 1000)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_described() {
+        let facts = facts();
+        assert!(facts.memory_bytes > 1 << 28, "{facts:?}");
+        assert!(facts.compute_units > Some(0));
+        assert!(!facts.name.is_empty());
+        assert_eq!(uuid(), uuid());
+        assert_eq!(uuid().len(), 32);
+    }
+
+    #[test]
+    fn stolen_time_is_the_eighth_count() {
+        let times = Times::parse("cpu  10 20 30 40 50 60 70 80 5 5").expect("eight counts");
+        assert_eq!((times.all, times.stolen), (360, 80));
+        assert!(Times::parse("cpu0 1 2").is_none());
+    }
+
+    #[test]
+    fn sizes_and_fields_are_read_as_linux_writes_them() {
+        assert_eq!(kibibytes("32768K"), Some(32 << 20));
+        assert_eq!(
+            colon_field("a\t: 1\nmodel name\t: AMD EPYC", "model name"),
+            Some("AMD EPYC")
+        );
+    }
+}

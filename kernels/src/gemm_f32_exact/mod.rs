@@ -1,0 +1,47 @@
+//! `gemm.f32.exact.v1`: C = A Bᵀ, each product and each sum rounded to f32, k ascending; the same bits on every device.
+
+mod cpu;
+mod launch;
+mod reference;
+
+use std::sync::LazyLock;
+
+use attest::spec::{Cache, Class, Dtype, Size, Spec};
+
+use crate::specify::{case, formula, tensor};
+use crate::workload::Workload;
+
+pub(crate) static WORKLOAD: Workload = Workload {
+    spec: &SPEC,
+    plan: launch::plan,
+    cpu: cpu::run,
+    reference: reference::row,
+};
+
+static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
+    id: "gemm.f32.exact.v1".into(),
+    title: "Matrix product in f32 with every product and sum rounded in order of k.".into(),
+    group: "exact".into(),
+    class: Class::Exact,
+    cache: Cache::Hot,
+    cases: vec![
+        case("256", Size::Small, &[("m", 256), ("n", 256), ("k", 256)]),
+        case("512", Size::Standard, &[("m", 512), ("n", 512), ("k", 512)]),
+        case("1024", Size::Standard, &[("m", 1024), ("n", 1024), ("k", 1024)]),
+        // The gate projection of Llama 3 8B over a prompt of 512 tokens.
+        case(
+            "llama3-8b-gate",
+            Size::Large,
+            &[("m", 512), ("n", 14_336), ("k", 4096)],
+        ),
+        case("4096", Size::Large, &[("m", 4096), ("n", 4096), ("k", 4096)]),
+    ],
+    inputs: vec![
+        tensor("gemm.f32.exact/a", Dtype::F32, &["m", "k"]),
+        tensor("gemm.f32.exact/b", Dtype::F32, &["n", "k"]),
+    ],
+    outputs: vec![tensor("c", Dtype::F32, &["m", "n"])],
+    flop: formula("2*m*n*k"),
+    bytes: formula("4*m*k + 4*n*k + 4*m*n"),
+    tolerance: None,
+});

@@ -1,0 +1,38 @@
+//! `mem.copy.v1`: y = x, bytes moved and nothing computed.
+
+mod cpu;
+mod launch;
+mod reference;
+
+use std::sync::LazyLock;
+
+use attest::spec::{Cache, Class, Dtype, Size, Spec};
+
+use crate::specify::{case, formula, tensor};
+use crate::workload::Workload;
+
+pub(crate) static WORKLOAD: Workload = Workload {
+    spec: &SPEC,
+    plan: launch::plan,
+    cpu: cpu::run,
+    reference: reference::row,
+};
+
+static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
+    id: "mem.copy.v1".into(),
+    title: "Copy of an array of f32: y = x.".into(),
+    group: "memory".into(),
+    class: Class::Exact,
+    cache: Cache::Cold,
+    cases: vec![
+        // 4 MiB an array: quick on the slowest device; the input sets rotate past the cache.
+        case("4MiB", Size::Small, &[("n", 1 << 20)]),
+        case("256MiB", Size::Standard, &[("n", 1 << 26)]),
+        case("1GiB", Size::Large, &[("n", 1 << 28)]),
+    ],
+    inputs: vec![tensor("mem.copy/x", Dtype::F32, &["n"])],
+    outputs: vec![tensor("y", Dtype::F32, &["n"])],
+    flop: formula("0"),
+    bytes: formula("8*n"),
+    tolerance: None,
+});
