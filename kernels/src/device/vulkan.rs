@@ -1,14 +1,157 @@
-//! Vulkan devices.
+//! Vulkan devices, through whatever drivers the loader finds.
+//!
+//! Nothing is linked: the loader is opened at run time, and its absence is an [`Absent`], not an error. A driver that
+//! runs on the processor is [`DeviceKind::Software`](attest::statement::DeviceKind) and says so in its name. Devices are
+//! created without a single optional feature or extension; the committed shaders ask for none.
 
-use attest::statement::Api;
+mod batch;
+mod context;
+mod facts;
+mod instance;
+mod limits;
+mod loaded;
+mod memory;
+mod pipeline;
+mod recorder;
 
-use super::{Absent, Device};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use attest::spec::Dims;
+use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Moment};
+
+use super::{Absent, Device, DeviceError, Loaded};
+use crate::workload::{Target, Workload};
+use context::Context;
+use loaded::LoadedCase;
+
+/// Every usable Vulkan device, and why others are not usable.
 pub fn discover() -> (Vec<Box<dyn Device>>, Vec<Absent>) {
-    let absent = Absent {
-        api: Api::Vulkan,
-        reason: "not built".into(),
-        hint: String::new(),
+    let opened = catch_unwind(instance::open).unwrap_or_else(|panic| {
+        Err(absent(
+            format!("the Vulkan driver made its caller panic: {}", panic_text(&*panic)),
+            "reinstall or update the graphics driver; `vulkaninfo --summary` shows whether it works elsewhere",
+        ))
+    });
+    let physical = match opened {
+        Ok(physical) => physical,
+        Err(missing) => return (Vec::new(), vec![missing]),
     };
-    (Vec::new(), vec![absent])
+    let mut devices: Vec<Box<dyn Device>> = Vec::new();
+    let mut missing = Vec::new();
+    for physical in physical {
+        let name = physical.properties().device_name.clone();
+        let index = devices.len();
+        let made = catch_unwind(AssertUnwindSafe(|| VulkanDevice::new(index, physical)))
+            .unwrap_or_else(|panic| Err(panic_text(&*panic)));
+        match made {
+            Ok(device) => devices.push(Box::new(device)),
+            Err(reason) => missing.push(absent(
+                format!("{name}: {reason}"),
+                "update the graphics driver; other devices are not affected",
+            )),
+        }
+    }
+    (devices, missing)
+}
+
+/// One physical device with a queue that computes.
+pub struct VulkanDevice {
+    facts: Facts,
+    uuid: String,
+    context: Arc<Context>,
+    target: Target,
+}
+
+impl VulkanDevice {
+    fn new(index: usize, physical: Arc<vulkano::device::physical::PhysicalDevice>) -> Result<Self, String> {
+        let facts = facts::describe(index, &physical);
+        let uuid = facts::uuid(&physical);
+        let context = Context::new(facts.id.clone(), physical)?;
+        let target = Target {
+            api: Api::Vulkan,
+            software: facts.kind == DeviceKind::Software,
+        };
+        Ok(Self {
+            facts,
+            uuid,
+            context: Arc::new(context),
+            target,
+        })
+    }
+}
+
+impl Device for VulkanDevice {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        limits::refusal(&self.context, self.target, workload, dims, input_sets)
+    }
+
+    fn load(
+        &self,
+        workload: &Workload,
+        dims: &Dims,
+        inputs: &[Vec<u8>],
+        input_sets: u32,
+    ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
+        if let Some(reason) = self.refusal(workload, dims, input_sets) {
+            return Err(self.context.failure("loading", reason));
+        }
+        let load = || {
+            LoadedCase::new(
+                Arc::clone(&self.context),
+                self.target,
+                workload,
+                dims,
+                inputs,
+                input_sets,
+            )
+        };
+        match catch_unwind(AssertUnwindSafe(load)) {
+            Ok(loaded) => Ok(Box::new(loaded?)),
+            Err(panic) => Err(self.context.failure("loading", panic_text(&*panic))),
+        }
+    }
+
+    fn conditions(&self, moment: Moment) -> Conditions {
+        Conditions {
+            moment,
+            clock_mhz: None,
+            memory_clock_mhz: None,
+            power_milliwatts: None,
+            temperature_celsius: None,
+            throttle: None,
+            ecc: None,
+            mig: None,
+            other_processes: None,
+            steal_ppm: None,
+        }
+    }
+
+    fn energy_millijoules(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn absent(reason: String, hint: &str) -> Absent {
+    Absent {
+        api: Api::Vulkan,
+        reason,
+        hint: hint.to_owned(),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "panic without a message".to_owned())
 }
