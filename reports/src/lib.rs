@@ -1,1 +1,26 @@
+//! Tables, comparisons and pages drawn from Hallmark attestations.
+//!
+//! Everything here is a pure function of a [`Statement`](attest::statement::Statement) and what a verifier found out
+//! about it, wrapped as [`Shown`]. No figure is taken from a statement's summary: medians and intervals are recomputed
+//! from the samples ([`attest::stats`]), rates from the recomputed medians. Text inside a statement is written by a
+//! stranger, so each writer neutralises what its format would act on: markup in HTML, pipes and links in Markdown,
+//! formulas in CSV, escape sequences in a terminal.
+//!
+//! | module | gives |
+//! |---|---|
+//! | [`table`] | one row per record; Markdown, JSON (its schema is documented there), CSV |
+//! | [`text`] | the same rows for a terminal |
+//! | [`compare`] | two statements side by side, and when that is not possible, why |
+//! | [`page`] | a self-contained HTML page, its stylesheet and its parts |
 
+pub mod compare;
+mod figures;
+mod plain;
+mod shown;
+pub mod table;
+pub mod text;
+mod units;
+mod words;
+
+pub use figures::{Figures, Interval, NoFigures, Throughput, Unit};
+pub use shown::{Check, LogPlace, Shown, Verdict};

@@ -1,0 +1,38 @@
+//! One row per record, as Markdown, JSON and CSV.
+//!
+//! # JSON
+//!
+//! One object, UTF-8, two spaces of indent. Fields are only ever added; readers ignore unknown ones. Integers past
+//! 2^53-1 are decimal strings, as in the statement.
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `format` | [`JSON_FORMAT`] |
+//! | `attestations[]` | `digest`, `keyId`, `tool`, `suite`, `measurementStartedAt`, `measurementFinishedAt`, `checks[]` {`name`, `verdict`: `passed` `failed` `notChecked`, `detail`}, `log` {`origin`, `index`, `treeSize`} |
+//! | `rows[]` | one per record, in the statement's order |
+//! | `rows[].attestation` | digest of the attestation it comes from |
+//! | `rows[].device` | `index`, `id`, `api`, `kind`, `name`, and `software`: true for a graphics API on a processor |
+//! | `rows[].workload` `specDigest` `case` `size` `dims` `path` `cache` | what ran; `cache` is absent without samples |
+//! | `rows[].seed` | seed of the inputs |
+//! | `rows[].status` `reason` `evidence` `caveats[]` | as in the statement |
+//! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch |
+//! | `rows[].noFigures` | why `figures` is absent |
+//! | `rows[].quality` | as in the statement |
+//!
+//! `low` and `high` bound the median with 95 % confidence.
+//!
+//! # CSV
+//!
+//! RFC 4180 with a header line. The columns are [`CSV_COLUMNS`]; times are picoseconds of one launch, throughput is in
+//! whole `throughput_unit`s. Text a spreadsheet would take for a formula is led by an apostrophe.
+
+mod csv;
+mod json;
+mod markdown;
+mod row;
+
+pub use csv::{CSV_COLUMNS, csv};
+pub use json::{JSON_FORMAT, json};
+pub use markdown::markdown;
+pub use row::{DeviceRef, Row, rows};
+pub(crate) use row::{quality_text, short};

@@ -1,0 +1,195 @@
+//! A record with its recomputed figures.
+
+use attest::digest::Sha256;
+use attest::spec::{Cache, Dims, Size};
+use attest::statement::{Api, Caveat, Device, DeviceKind, Evidence, PathClass, Quality, Record, Status};
+use serde::Serialize;
+
+use crate::figures::{Figures, Interval, figures};
+use crate::units::{TimeUnit, count, duration, significant};
+use crate::{Shown, words};
+
+/// One record of one attestation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    pub attestation: Sha256,
+    pub device: DeviceRef,
+    pub workload: String,
+    pub spec_digest: Sha256,
+    pub case: String,
+    pub size: Size,
+    pub dims: Dims,
+    pub path: PathClass,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
+    pub seed: Sha256,
+    pub status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub evidence: Evidence,
+    pub caveats: Vec<Caveat>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Figures>,
+    /// Why there are no figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_figures: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
+}
+
+/// The device a record ran on, as claimed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceRef {
+    /// Index into the statement's devices.
+    pub index: u32,
+    pub id: String,
+    pub api: Api,
+    pub kind: DeviceKind,
+    pub name: String,
+    /// A graphics API implemented on the processor: never to be listed as a GPU.
+    pub software: bool,
+}
+
+/// Rows of all records, attestation by attestation, in each statement's order. A record that names a device its
+/// statement does not list has no row; verification refuses such a statement.
+pub fn rows(shown: &[Shown<'_>]) -> Vec<Row> {
+    let of_one = |one: &Shown<'_>| {
+        let measured = &one.statement.predicate.measured;
+        let row = |record| Row::of(one, record, measured.devices.get(record.device as usize)?);
+        measured
+            .records
+            .iter()
+            .filter_map(|record: &Record| row(record))
+            .collect::<Vec<_>>()
+    };
+    shown.iter().flat_map(of_one).collect()
+}
+
+impl Row {
+    fn of(one: &Shown<'_>, record: &Record, device: &Device) -> Option<Self> {
+        let (figures, no_figures) = match figures(record, &one.statement.predicate.measured.specs) {
+            Ok(figures) => (Some(figures), None),
+            Err(reason) => (None, Some(reason.to_string())),
+        };
+        Some(Self {
+            attestation: one.digest,
+            device: DeviceRef::of(record.device, device),
+            workload: record.workload.clone(),
+            spec_digest: record.spec_digest,
+            case: record.case.name.clone(),
+            size: record.case.size,
+            dims: record.case.dims.clone(),
+            path: record.path,
+            cache: record.timing.as_ref().map(|timing| timing.cache),
+            seed: record.seed,
+            status: record.status,
+            reason: record.reason.clone(),
+            evidence: record.evidence,
+            caveats: record.caveats.clone(),
+            figures,
+            no_figures,
+            quality: record.quality.clone(),
+        })
+    }
+
+    /// `1.234 ms`
+    pub(crate) fn time_text(&self) -> Option<String> {
+        Some(duration(self.figures.as_ref()?.time_ps.median.0))
+    }
+
+    /// `1.229 – 1.241 ms`
+    pub(crate) fn interval_text(&self) -> Option<String> {
+        Some(interval_text(self.figures.as_ref()?.time_ps))
+    }
+
+    /// `45.23 GFLOP/s`
+    pub(crate) fn throughput_text(&self) -> Option<String> {
+        let throughput = self.figures.as_ref()?.throughput?;
+        let value = throughput.unit.scaled(throughput.per_second.median);
+        Some(format!("{} {}", significant(value, 4), throughput.unit.shown()))
+    }
+
+    /// `exact 1a2b3c4d5e6f`, or `RMS 3.1e-7, worst 12 % of allowed`; says so when only a sample of the elements was
+    /// compared.
+    pub(crate) fn quality_text(&self) -> Option<String> {
+        self.quality.as_ref().map(quality_text)
+    }
+
+    /// `complete`, `failed: wrong output`, `complete; noisy`
+    pub(crate) fn status_text(&self) -> String {
+        let mut text = words::status(self.status).to_owned();
+        let reason = self.reason.as_deref().or(self.no_figures.as_deref());
+        if let Some(reason) = reason {
+            text = format!("{text}: {reason}");
+        }
+        for caveat in &self.caveats {
+            if !(*caveat == Caveat::Partial && self.status == Status::Partial) {
+                text = format!("{text}; {}", words::caveat(*caveat));
+            }
+        }
+        text
+    }
+}
+
+impl DeviceRef {
+    pub(crate) fn of(index: u32, device: &Device) -> Self {
+        Self {
+            index,
+            id: device.id.clone(),
+            api: device.api,
+            kind: device.kind,
+            name: device.name.clone(),
+            software: device.kind == DeviceKind::Software,
+        }
+    }
+
+    /// `vulkan:0 llvmpipe (software)`: wherever a software device is named, it is named as one.
+    pub(crate) fn label(&self) -> String {
+        let mark = if self.software { " (software)" } else { "" };
+        format!("{} {}{mark}", self.id, self.name)
+    }
+}
+
+/// Both ends in the median's unit, with digits enough to tell them apart.
+pub(crate) fn interval_text(time_ps: Interval) -> String {
+    let unit = TimeUnit::of(time_ps.median.0);
+    let [low, high] = [time_ps.low, time_ps.high].map(|end| significant(unit.value(end.0), 4));
+    format!("{low} – {high} {}", unit.name)
+}
+
+pub(crate) fn quality_text(quality: &Quality) -> String {
+    let (text, checked, elements) = match quality {
+        Quality::Exact {
+            output_sha256,
+            checked,
+            elements,
+        } => (format!("exact {}", short(output_sha256)), *checked, *elements),
+        Quality::Float {
+            checked,
+            elements,
+            relative_rms_ppb,
+            worst_of_allowed_ppb,
+            ..
+        } => {
+            let rms = significant(*relative_rms_ppb as f64 / 1e9, 2);
+            let worst = significant(*worst_of_allowed_ppb as f64 / 1e7, 2);
+            (
+                format!("RMS {rms}, worst {worst} % of allowed"),
+                *checked,
+                *elements,
+            )
+        }
+    };
+    if checked < elements {
+        format!("{text}, {} of {} checked", count(checked), count(elements))
+    } else {
+        text
+    }
+}
+
+/// First 12 digits of a digest: enough to tell outputs apart by eye, not to prove anything.
+pub(crate) fn short(digest: &Sha256) -> String {
+    digest.to_string()[..12].to_owned()
+}

@@ -1,0 +1,76 @@
+//! The words of the schema as readers see them; the same words stand in the statement's JSON.
+
+use attest::spec::{Cache, Dims, Size};
+use attest::statement::{Caveat, DeviceKind, Evidence, PathClass, Status, TimerSource};
+
+pub(crate) fn size(size: Size) -> &'static str {
+    match size {
+        Size::Small => "small",
+        Size::Standard => "standard",
+        Size::Large => "large",
+    }
+}
+
+pub(crate) fn path(path: PathClass) -> &'static str {
+    match path {
+        PathClass::Portable => "portable",
+        PathClass::Tuned => "tuned",
+        PathClass::Vendor => "vendor",
+    }
+}
+
+pub(crate) fn cache(cache: Cache) -> &'static str {
+    match cache {
+        Cache::Cold => "cold",
+        Cache::Hot => "hot",
+    }
+}
+
+pub(crate) fn status(status: Status) -> &'static str {
+    match status {
+        Status::Complete => "complete",
+        Status::Partial => "partial",
+        Status::Unsupported => "unsupported",
+        Status::Failed => "failed",
+    }
+}
+
+pub(crate) fn evidence(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Claimed => "claimed",
+        Evidence::Challenged => "challenged",
+        Evidence::Timed => "timed",
+        Evidence::Rooted => "rooted",
+    }
+}
+
+pub(crate) fn caveat(caveat: Caveat) -> &'static str {
+    match caveat {
+        Caveat::Throttled => "throttled",
+        Caveat::Shared => "shared",
+        Caveat::Noisy => "noisy",
+        Caveat::Partial => "partial",
+    }
+}
+
+pub(crate) fn kind(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Gpu => "gpu",
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Software => "software",
+    }
+}
+
+pub(crate) fn timer(source: TimerSource) -> &'static str {
+    match source {
+        TimerSource::CudaEvent => "CUDA events",
+        TimerSource::VulkanTimestamp => "Vulkan timestamps",
+        TimerSource::Monotonic => "the host's monotonic clock",
+    }
+}
+
+/// `k 512, m 512, n 512`
+pub(crate) fn dims(dims: &Dims) -> String {
+    let sizes: Vec<String> = dims.iter().map(|(name, size)| format!("{name} {size}")).collect();
+    sizes.join(", ")
+}

@@ -1,0 +1,5 @@
+//! Reports as their readers get them.
+
+mod compare;
+mod sample;
+mod table;
