@@ -2,6 +2,7 @@
 
 mod cpu;
 pub mod cuda;
+pub mod nvml;
 pub mod vulkan;
 
 use attest::spec::Dims;

@@ -1,14 +1,19 @@
-//! CUDA devices.
+//! CUDA devices, through the driver library that is found at run time.
+//!
+//! Kernels are the committed PTX, compiled by the driver when a case is loaded. Launches of a batch go to one stream
+//! back to back and are timed by two events; see [`gate`] for how the queue is kept full. A driver that is absent, too
+//! old or lacks a function is an [`Absent`], never a crash.
 
-use attest::statement::Api;
+mod card;
+mod gate;
+mod loaded;
+mod probe;
 
 use super::{Absent, Device};
 
-pub fn discover() -> (Vec<Box<dyn Device>>, Vec<Absent>) {
-    let absent = Absent {
-        api: Api::Cuda,
-        reason: "not built".into(),
-        hint: String::new(),
-    };
-    (Vec::new(), vec![absent])
+/// Every CUDA device of this machine in the driver's order, and what cannot be used, with the reason.
+pub(super) fn discover() -> (Vec<Box<dyn Device>>, Vec<Absent>) {
+    let (cards, absent) = probe::cards();
+    let devices = cards.into_iter().map(|card| Box::new(card) as Box<dyn Device>);
+    (devices.collect(), absent)
 }

@@ -1,0 +1,177 @@
+//! One CUDA device.
+
+#![allow(
+    unsafe_code,
+    reason = "the bindings mark the choice of synchronization unsafe"
+)]
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attest::spec::Dims;
+use attest::statement::{Api, Conditions, Device as Facts, Moment};
+use cudarc::driver::sys::CUevent_flags;
+use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError};
+use cudarc::nvrtc::Ptx;
+
+use super::super::{Device, DeviceError, Loaded, nvml};
+use super::gate::Gate;
+use super::loaded::{Case, footprint};
+use super::probe::guarded;
+use crate::workload::{Kernel, Target, Workload};
+
+pub(super) const TARGET: Target = Target {
+    api: Api::Cuda,
+    software: false,
+};
+
+/// Device memory left to the driver: contexts, code, and the display of a desktop card.
+const RESERVED_BYTES: u64 = 512 << 20;
+
+pub(super) struct Card {
+    facts: Facts,
+    uuid: String,
+    ordinal: usize,
+    opened: OnceCell<Opened>,
+}
+
+/// The context of a card, made at its first case: it takes a fraction of a second and device memory.
+pub(super) struct Opened {
+    pub(super) context: Arc<CudaContext>,
+    pub(super) stream: Arc<CudaStream>,
+    pub(super) start: CudaEvent,
+    pub(super) stop: CudaEvent,
+    pub(super) gate: Gate,
+    functions: RefCell<BTreeMap<&'static str, CudaFunction>>,
+}
+
+impl Card {
+    pub(super) fn new(facts: Facts, uuid: String, ordinal: usize) -> Self {
+        Self {
+            facts,
+            uuid,
+            ordinal,
+            opened: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn opened(&self) -> Result<&Opened, DeviceError> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = self.call("opening the device", || {
+            nvml::opening(&self.uuid, || Opened::new(self.ordinal))
+        })?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    /// Runs driver calls of one operation; whatever goes wrong names the operation.
+    pub(super) fn call<T>(
+        &self,
+        operation: &'static str,
+        calls: impl FnOnce() -> Result<T, DriverError>,
+    ) -> Result<T, DeviceError> {
+        let outcome = guarded(|| calls().map_err(|error| error.to_string()));
+        outcome
+            .and_then(|done| done)
+            .map_err(|reason| DeviceError::Driver {
+                device: self.facts.id.clone(),
+                operation,
+                reason,
+            })
+    }
+
+    /// The kernel's entry point, compiled by the driver at first use.
+    pub(super) fn function(&self, kernel: &'static Kernel) -> Result<CudaFunction, DeviceError> {
+        let opened = self.opened()?;
+        if let Some(function) = opened.functions.borrow().get(kernel.name) {
+            return Ok(function.clone());
+        }
+        let ptx = kernel.ptx.ok_or_else(|| DeviceError::NoCode {
+            device: self.facts.id.clone(),
+            api: "CUDA",
+            kernel: kernel.name,
+        })?;
+        let function = self.call("compiling a kernel", || opened.compile(ptx, kernel.name))?;
+        opened
+            .functions
+            .borrow_mut()
+            .insert(kernel.name, function.clone());
+        Ok(function)
+    }
+}
+
+impl Opened {
+    fn new(ordinal: usize) -> Result<Self, DriverError> {
+        let context = CudaContext::new(ordinal)?;
+        // SAFETY: all work goes to one stream, in order; nothing is shared with another.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream()?;
+        // The bindings' own default creates events that cannot be timed.
+        let event = || context.new_event(Some(CUevent_flags::CU_EVENT_DEFAULT));
+        Ok(Self {
+            start: event()?,
+            stop: event()?,
+            gate: Gate::new(&context)?,
+            functions: RefCell::default(),
+            stream,
+            context,
+        })
+    }
+
+    fn compile(&self, ptx: &str, entry: &str) -> Result<CudaFunction, DriverError> {
+        self.context.load_module(Ptx::from_src(ptx))?.load_function(entry)
+    }
+}
+
+impl Device for Card {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        let plan = (workload.plan)(dims, TARGET);
+        if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
+            return Some(format!("kernel {} has no CUDA code", launch.kernel.name));
+        }
+        let wanted = footprint(workload, dims, &plan, input_sets);
+        let limit = self.facts.memory_bytes.saturating_sub(RESERVED_BYTES);
+        (wanted > limit)
+            .then(|| format!("the case needs {wanted} bytes of device memory, {limit} are usable"))
+    }
+
+    fn load(
+        &self,
+        workload: &Workload,
+        dims: &Dims,
+        inputs: &[Vec<u8>],
+        input_sets: u32,
+    ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
+        let case = Case::load(self, workload, dims, inputs, input_sets)?;
+        Ok(Box::new(case))
+    }
+
+    fn conditions(&self, moment: Moment) -> Conditions {
+        nvml::conditions_for(&self.uuid, moment).unwrap_or(Conditions {
+            moment,
+            clock_mhz: None,
+            memory_clock_mhz: None,
+            power_milliwatts: None,
+            temperature_celsius: None,
+            throttle: None,
+            ecc: None,
+            mig: None,
+            other_processes: None,
+            steal_ppm: None,
+        })
+    }
+
+    fn energy_millijoules(&self) -> Option<u64> {
+        nvml::energy_millijoules_for(&self.uuid)
+    }
+}
