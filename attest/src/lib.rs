@@ -4,12 +4,14 @@
 //! It touches no GPU, no network, no clock and no file system, so the same code runs in the client, the registry and
 //! any verifier.
 
+pub mod checkpoint;
 pub mod digest;
 pub mod dsse;
 pub mod exact;
 pub mod jcs;
 pub mod json;
 pub mod key;
+pub mod leaf;
 pub mod merkle;
 pub mod note;
 pub mod run;
