@@ -112,9 +112,8 @@ fn ecmascript(number: f64) -> String {
     if number == 0.0 {
         return "0".into();
     }
-    // Rust's exponent form has the shortest digits that read back as the same number, as ECMAScript asks.
-    let shortest = format!("{:e}", number.abs());
-    let (mantissa, exponent) = shortest.split_once('e').expect("the exponent form has an e");
+    let written = shortest(number.abs());
+    let (mantissa, exponent) = written.split_once('e').expect("the exponent form has an e");
     let digits = mantissa.replace('.', "");
     let count = digits.len() as i32;
     // The value is 0.digits times 10^point.
@@ -136,6 +135,24 @@ fn ecmascript(number: f64) -> String {
             &digits[..point as usize],
             &digits[point as usize..]
         ),
+    }
+}
+
+/// The fewest digits that read back as `number`, in exponent form; of several such numbers the nearest, of two equally
+/// near the even one.
+fn shortest(number: f64) -> String {
+    let fewest = format!("{number:e}");
+    let digits = fewest
+        .bytes()
+        .take_while(|&byte| byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    // Rust's shortest form takes the upper of two equally near; its form of given length takes the even one.
+    let nearest = format!("{number:.*e}", digits - 1);
+    if nearest.parse() == Ok(number) {
+        nearest
+    } else {
+        fewest
     }
 }
 
@@ -194,11 +211,11 @@ mod tests {
             (0x444b_1ae4_d6e2_ef50, "1e+21"),
             (0x3eb0_c6f7_a0b5_ed8c, "9.999999999999997e-7"),
             (0x3eb0_c6f7_a0b5_ed8d, "0.000001"),
-            (0x41b3_de43_5555_55f3, "333333333.3333332"),
-            (0x41b3_de43_5555_55f4, "333333333.33333325"),
-            (0x41b3_de43_5555_55f5, "333333333.3333333"),
-            (0x41b3_de43_5555_55f6, "333333333.3333334"),
-            (0x41b3_de43_5555_55f7, "333333333.33333343"),
+            (0x41b3_de43_5555_5553, "333333333.3333332"),
+            (0x41b3_de43_5555_5554, "333333333.33333325"),
+            (0x41b3_de43_5555_5555, "333333333.3333333"),
+            (0x41b3_de43_5555_5556, "333333333.3333334"),
+            (0x41b3_de43_5555_5557, "333333333.33333343"),
             (0xbecb_f647_612f_3696, "-0.0000033333333333333333"),
             (0x4314_3ff3_c1cb_0959, "1424953923781206.2"),
         ] {
