@@ -180,7 +180,7 @@ mod tests {
     fn the_example_of_the_standard_has_its_bytes() {
         // RFC 8785, section 3.2.2 and 3.2.4.
         let value = serde_json::json!({
-            "numbers": [333_333_333.333_333_29, 1E30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001],
+            "numbers": [333_333_333.333_333_3, 1E30, 4.50, 2e-3, 0.000_000_000_000_000_000_000_000_001],
             "string": "\u{20ac}$\u{f}\nA'B\"\\\\\"/",
             "literals": [null, true, false]
         });
