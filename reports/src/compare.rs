@@ -238,14 +238,20 @@ fn outcome(a: Option<&Record>, b: Option<&Record>) -> Outcome {
             };
         }
     };
-    let mut reasons = obstacle::between(a, b);
-    let sides = (ratio::bounds(a), ratio::bounds(b));
-    match sides {
-        (Ok(a), Ok(b)) if reasons.is_empty() => ratio::verdict(a, b),
+    let reasons = obstacle::between(a, b);
+    if !reasons.is_empty() {
+        return Outcome::NotComparable { reasons };
+    }
+    match (ratio::bounds(a), ratio::bounds(b)) {
+        (Ok(a), Ok(b)) => ratio::verdict(a, b),
         (a, b) => {
-            reasons.extend(a.err().map(|reason| reason.on(Side::A)));
-            reasons.extend(b.err().map(|reason| reason.on(Side::B)));
-            Outcome::NotComparable { reasons }
+            let reasons = [
+                a.err().map(|why| why.on(Side::A)),
+                b.err().map(|why| why.on(Side::B)),
+            ];
+            Outcome::NotComparable {
+                reasons: reasons.into_iter().flatten().collect(),
+            }
         }
     }
 }

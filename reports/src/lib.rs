@@ -15,7 +15,9 @@
 
 pub mod compare;
 mod figures;
+pub mod page;
 mod plain;
+mod plot;
 mod shown;
 pub mod table;
 pub mod text;

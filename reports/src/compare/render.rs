@@ -151,8 +151,10 @@ fn ratio(outcome: &Outcome) -> Option<Ratio> {
 
 /// `0.801 (0.792 – 0.811)`
 fn ratio_text(ratio: Ratio) -> String {
-    let [median, low, high] =
-        [ratio.time_ppm, ratio.low_ppm, ratio.high_ppm].map(|ppm| significant(ppm as f64 / 1e6, 3));
+    let [median, low, high] = [ratio.time_ppm, ratio.low_ppm, ratio.high_ppm].map(|ppm| match ppm {
+        100_000..10_000_000 => format!("{:.3}", ppm as f64 / 1e6),
+        _ => significant(ppm as f64 / 1e6, 3),
+    });
     format!("{median} ({low} – {high})")
 }
 

@@ -1,13 +1,14 @@
 //! A statement made up in code, shaped like one of a small machine. Its figures are invented.
 
-use std::collections::BTreeMap;
+#![allow(dead_code, reason = "the tests and the example each use a part of it")]
 
 use attest::digest::Sha256;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Size, Spec, Tensor, Tolerance};
 use attest::statement::{
-    Api, CaseRef, Code, Conditions, Count, Device, DeviceKind, DigestSet, Driver, Evidence, EvidenceNote,
-    Freshness, Measured, Moment, PREDICATE_TYPE, PathClass, Predicate, Quality, Record, STATEMENT_TYPE,
-    Statement, Status, Stop, Subject, SuiteRef, Timer, TimerSource, Timing, Tool, Warmup, Witness, Work,
+    Api, CaseRef, Caveat, Code, Conditions, Count, Device, DeviceKind, DigestSet, Driver, Evidence,
+    EvidenceNote, Freshness, Measured, Moment, PREDICATE_TYPE, PathClass, Predicate, Quality, Record,
+    STATEMENT_TYPE, Statement, Status, Stop, Subject, SuiteRef, Timer, TimerSource, Timing, Tool, Warmup,
+    Witness, Work,
 };
 use attest::stats::summarize;
 use reports::{Check, LogPlace, Shown, Verdict};
@@ -42,6 +43,20 @@ const GPU: Speed = Speed {
 /// Three devices, eight workloads, two cases each.
 pub(crate) fn statement() -> Statement {
     with_devices(vec![cpu(), lavapipe(), gpu()], &[CPU, LAVAPIPE, GPU])
+}
+
+/// The three devices with a record of every fate: what the example draws.
+pub(crate) fn example() -> Statement {
+    let mut statement = statement();
+    let records = &mut statement.predicate.measured.records;
+    records[20].caveats = vec![Caveat::Noisy];
+    records[25].status = Status::Failed;
+    records[25].reason =
+        Some("wrong output at row 12, column 7: got 0.31, want 0.29, allowed 1.2e-5".to_owned());
+    records[26].status = Status::Unsupported;
+    records[26].reason = Some("no storage of 16-bit values".to_owned());
+    (records[26].timing, records[26].quality) = (None, None);
+    statement
 }
 
 /// One CPU and one software device.
@@ -495,12 +510,4 @@ fn noise(seed: u64, count: usize) -> Vec<f64> {
         1.0 + 0.006 * (bulk - 1.5) + if tail > 0.93 { 0.03 * uniform() } else { 0.0 }
     };
     (0..count).map(factor).collect()
-}
-
-/// An environment larger than any page should draw.
-#[allow(dead_code, reason = "the example shares this file with the tests")]
-pub(crate) fn crowd(count: usize) -> BTreeMap<String, String> {
-    (0..count)
-        .map(|i| (format!("fact{i:04}"), "x".repeat(40)))
-        .collect()
 }

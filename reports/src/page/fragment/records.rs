@@ -1,0 +1,123 @@
+//! The table of records.
+
+use attest::statement::Status;
+
+use super::{MAX_ROWS, left_out};
+use crate::plain::html as esc;
+use crate::table::{Row, short};
+use crate::words;
+
+const COLUMNS: [(&str, &str); 9] = [
+    ("Workload", ""),
+    ("Case", ""),
+    ("Path", ""),
+    ("Time", "number"),
+    ("95 % interval", "number"),
+    ("Throughput", "number"),
+    ("Quality", ""),
+    ("Evidence", ""),
+    ("Status", ""),
+];
+
+/// The records, grouped by device; on a narrow screen each record becomes a block of named values.
+pub fn records_table(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "<p class=\"note\">There are no records.</p>\n".to_owned();
+    }
+    let shown = &rows[..rows.len().min(MAX_ROWS)];
+    let several = rows.iter().any(|row| row.attestation != rows[0].attestation);
+    let heads = COLUMNS.map(|(name, class)| format!("<th scope=\"col\"{}>{name}</th>", class_of(class)));
+    let mut out = format!(
+        "<div class=\"scroll\"><table class=\"records\">\n<caption class=\"hidden\">Records by device</caption>\n\
+         <thead><tr>{}</tr></thead>\n",
+        heads.concat()
+    );
+    for group in shown.chunk_by(|a, b| (a.attestation, a.device.index) == (b.attestation, b.device.index)) {
+        out += &group_of(group, several);
+    }
+    out + "</table></div>\n" + &left_out(rows.len(), MAX_ROWS, "records")
+}
+
+fn group_of(group: &[Row], several: bool) -> String {
+    let device = &group[0].device;
+    let kind = format!(
+        "<span class=\"badge{}\">{}</span>",
+        if device.software { " software" } else { "" },
+        words::kind(device.kind)
+    );
+    let place = if several {
+        format!(
+            " <span class=\"unit\">attestation {}</span>",
+            short(&group[0].attestation)
+        )
+    } else {
+        String::new()
+    };
+    let lines: String = group.iter().map(line).collect();
+    format!(
+        "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"{}\">{} {kind}{place}</th></tr>\n{lines}</tbody>\n",
+        COLUMNS.len(),
+        esc(&format!("{} {}", device.id, device.name)),
+    )
+}
+
+fn line(row: &Row) -> String {
+    let dims = words::dims(&row.dims);
+    let values = [
+        format!("<span title=\"{}\">{}</span>", esc(&dims), esc(&row.case)),
+        words::path(row.path).to_owned(),
+        number(row.time_text()),
+        number(row.interval_text()),
+        number(row.throughput_text()),
+        row.quality_text()
+            .map_or_else(|| "–".to_owned(), |text| esc(&text)),
+        format!(
+            "<span class=\"evidence\">{}</span>",
+            words::evidence(row.evidence)
+        ),
+        status(row),
+    ];
+    let cells = values
+        .iter()
+        .zip(&COLUMNS[1..])
+        .map(|(value, (name, class))| format!("<td data-name=\"{name}\"{}>{value}</td>", class_of(class)));
+    format!(
+        "<tr><th scope=\"row\">{}</th>{}</tr>\n",
+        esc(&row.workload),
+        cells.collect::<String>()
+    )
+}
+
+fn class_of(class: &str) -> String {
+    if class.is_empty() {
+        String::new()
+    } else {
+        format!(" class=\"{class}\"")
+    }
+}
+
+/// The number in full ink, its unit in a lighter one.
+fn number(text: Option<String>) -> String {
+    match text.as_deref().and_then(|text| text.rsplit_once(' ')) {
+        Some((value, unit)) => format!("{value} <span class=\"unit\">{unit}</span>"),
+        None => "–".to_owned(),
+    }
+}
+
+fn status(row: &Row) -> String {
+    let class = match (row.status, row.caveats.is_empty()) {
+        (Status::Complete, true) => "good",
+        (Status::Complete | Status::Partial, _) => "open",
+        (Status::Unsupported, _) => "none",
+        (Status::Failed, _) => "bad",
+    };
+    let text = row.status_text();
+    let (word, rest) = text
+        .find([':', ';'])
+        .map_or((text.as_str(), ""), |end| text.split_at(end));
+    format!(
+        "<span class=\"verdict {class}\">{}</span>{}",
+        esc(word),
+        esc(rest)
+    )
+}

@@ -1,0 +1,296 @@
+//! What a device's records reach, below the ceilings this very machine was measured at.
+
+use attest::spec::{Dtype, Spec};
+use attest::statement::{Count, Record, Status};
+
+use super::canvas::{Align, Canvas, Ink, draw};
+use super::scale::Scale;
+use crate::figures::{figures, rate, spec_of};
+use crate::units::significant;
+use crate::words;
+
+/// Points one figure shows; more would cover each other.
+pub(crate) const MAX_POINTS: usize = 40;
+
+const WIDTH: f64 = 460.0;
+const HEIGHT: f64 = 330.0;
+const X: (f64, f64) = (44.0, 448.0);
+const Y: (f64, f64) = (292.0, 14.0);
+
+/// Everything the figure of one device shows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Roofline {
+    /// Bytes per second of the largest `mem.triad` case, with where it was measured.
+    pub(crate) bandwidth: Option<Ceiling>,
+    /// Operations per second of the best matrix product of each type.
+    pub(crate) compute: Vec<(Dtype, Ceiling)>,
+    pub(crate) points: Vec<Point>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Ceiling {
+    pub(crate) per_second: f64,
+    /// `gemm.f32.v1 m1024`, with its caveats.
+    pub(crate) source: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) name: String,
+    pub(crate) dtype: Option<Dtype>,
+    /// Operations per byte that must move.
+    pub(crate) intensity: f64,
+    /// Operations per second.
+    pub(crate) per_second: f64,
+}
+
+/// A record that may count, with its rates.
+struct Candidate<'a> {
+    record: &'a Record,
+    dtype: Option<Dtype>,
+    bytes: u64,
+    intensity: f64,
+    ops_per_second: f64,
+    bytes_per_second: f64,
+}
+
+impl Roofline {
+    /// From the complete records of one device.
+    pub(crate) fn of<'a>(records: impl Iterator<Item = &'a Record>, specs: &[Spec]) -> Self {
+        let candidates: Vec<Candidate<'_>> = records.filter_map(|record| candidate(record, specs)).collect();
+        let triads = candidates
+            .iter()
+            .filter(|one| is_of(one.record, "mem.triad."))
+            // The largest case is the one that no cache holds.
+            .max_by_key(|one| (one.record.caveats.is_empty(), one.bytes));
+        let bandwidth = triads.map(|one| ceiling(one, one.bytes_per_second));
+        let compute = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::I8].map(|dtype| {
+            let of_dtype = |one: &&Candidate<'_>| one.dtype == Some(dtype) && is_of(one.record, "gemm.");
+            let best = candidates.iter().filter(of_dtype).max_by(|one, other| {
+                let rank = |one: &Candidate<'_>| (one.record.caveats.is_empty(), one.ops_per_second);
+                rank(one)
+                    .partial_cmp(&rank(other))
+                    .unwrap_or(std::cmp::Ordering::Equal)
+            });
+            best.map(|one| (dtype, ceiling(one, one.ops_per_second)))
+        });
+        let points = candidates
+            .iter()
+            .filter(|one| one.ops_per_second > 0.0)
+            .map(point);
+        Self {
+            bandwidth,
+            compute: compute.into_iter().flatten().collect(),
+            points: points.take(MAX_POINTS).collect(),
+        }
+    }
+
+    /// Which ceilings are missing, in words; none is ever taken from a data sheet.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.bandwidth.is_none() {
+            missing.push("memory: no ceiling measured (no complete mem.triad record)".to_owned());
+        }
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::I8] {
+            let used = self.points.iter().any(|point| point.dtype == Some(dtype));
+            if used && !self.compute.iter().any(|(of, _)| *of == dtype) {
+                let name = dtype_name(dtype);
+                missing.push(format!(
+                    "{name}: no ceiling measured (no complete gemm record of this type)"
+                ));
+            }
+        }
+        missing
+    }
+}
+
+fn is_of(record: &Record, prefix: &str) -> bool {
+    record.workload.starts_with(prefix)
+}
+
+fn candidate<'a>(record: &'a Record, specs: &[Spec]) -> Option<Candidate<'a>> {
+    if record.status != Status::Complete {
+        return None;
+    }
+    let time_ps = figures(record, specs).ok()?.time_ps.median;
+    let work = record.timing.as_ref()?.work;
+    let per_second = |amount: Count| rate(amount, time_ps).0 as f64;
+    Some(Candidate {
+        record,
+        dtype: spec_of(record, specs).and_then(|spec| Some(spec.inputs.first()?.dtype)),
+        bytes: work.bytes.0,
+        intensity: work.flop.0 as f64 / work.bytes.0.max(1) as f64,
+        ops_per_second: per_second(work.flop),
+        bytes_per_second: per_second(work.bytes),
+    })
+}
+
+fn ceiling(one: &Candidate<'_>, per_second: f64) -> Ceiling {
+    let caveats = one
+        .record
+        .caveats
+        .iter()
+        .map(|&caveat| format!(", {}", words::caveat(caveat)));
+    Ceiling {
+        per_second,
+        source: format!(
+            "{} {}{}",
+            one.record.workload,
+            one.record.case.name,
+            caveats.collect::<String>()
+        ),
+    }
+}
+
+fn point(one: &Candidate<'_>) -> Point {
+    Point {
+        name: format!("{} {}", one.record.workload, one.record.case.name),
+        dtype: one.dtype,
+        intensity: one.intensity,
+        per_second: one.ops_per_second,
+    }
+}
+
+pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F32 => "f32",
+        Dtype::F16 => "f16",
+        Dtype::Bf16 => "bf16",
+        Dtype::I8 => "i8",
+        Dtype::I32 => "i32",
+    }
+}
+
+/// Colour of a type, the same in every roofline.
+pub(crate) fn series(dtype: Option<Dtype>) -> usize {
+    match dtype {
+        Some(Dtype::F32) => 0,
+        Some(Dtype::F16) => 1,
+        Some(Dtype::I8) => 2,
+        Some(Dtype::Bf16) => 3,
+        Some(Dtype::I32) => 4,
+        None => 5,
+    }
+}
+
+/// Points are numbered from 1 in the order of [`Roofline::points`]; both axes are logarithmic.
+pub(crate) fn svg(device: &str, roofline: &Roofline) -> String {
+    let intensities: Vec<f64> = roofline.points.iter().map(|point| point.intensity).collect();
+    let ceilings = roofline.compute.iter().map(|(_, ceiling)| ceiling.per_second);
+    let rates: Vec<f64> = roofline
+        .points
+        .iter()
+        .map(|point| point.per_second)
+        .chain(ceilings)
+        .map(|rate| rate / 1e9)
+        .collect();
+    let (x, y) = (Scale::log(&intensities, X), Scale::log(&rates, Y));
+    let label = format!(
+        "roofline of {device}: {} records below {} measured ceilings",
+        roofline.points.len(),
+        roofline.compute.len() + usize::from(roofline.bandwidth.is_some())
+    );
+    draw(WIDTH, HEIGHT, &label, |canvas| {
+        axes(canvas, x, y);
+        ceilings_on(canvas, roofline, x, y);
+        points_on(canvas, &roofline.points, x, y);
+    })
+}
+
+fn axes(canvas: &Canvas<'_>, x: Scale, y: Scale) {
+    for (value, label) in x.ticks(8) {
+        let at = x.at(value);
+        canvas.line(&[(at, Y.0), (at, Y.1)], 0.5, Ink::Rule);
+        canvas.text(&label, (at, Y.0 + 11.0), 10.5, Align::Centre, Ink::Muted);
+    }
+    for (value, label) in y.ticks(6) {
+        let at = y.at(value);
+        canvas.line(&[(X.0, at), (X.1, at)], 0.5, Ink::Rule);
+        canvas.text(&label, (X.0 - 6.0, at), 10.5, Align::Right, Ink::Muted);
+    }
+    canvas.text(
+        "operations per byte",
+        (X.1, Y.0 + 28.0),
+        10.5,
+        Align::Right,
+        Ink::Muted,
+    );
+    canvas.text(
+        "10⁹ operations per second",
+        (2.0, 4.0),
+        10.5,
+        Align::Left,
+        Ink::Muted,
+    );
+}
+
+fn ceilings_on(canvas: &Canvas<'_>, roofline: &Roofline, x: Scale, y: Scale) {
+    let ((left, right), (bottom, top)) = (x.ends(), y.ends());
+    let bandwidth = roofline
+        .bandwidth
+        .as_ref()
+        .map(|ceiling| ceiling.per_second / 1e9);
+    if let Some(bandwidth) = bandwidth.filter(|bandwidth| *bandwidth > 0.0) {
+        let highest = roofline
+            .compute
+            .iter()
+            .map(|(_, ceiling)| ceiling.per_second / 1e9)
+            .fold(0.0, f64::max);
+        let highest = if highest > 0.0 { highest } else { top };
+        let from = left.max(bottom / bandwidth);
+        let to = right.min(highest / bandwidth);
+        if from < to {
+            let ends = [from, to].map(|intensity| (x.at(intensity), y.at(intensity * bandwidth)));
+            canvas.line(&ends, 1.5, Ink::Text);
+        }
+        let at = (x.at(from) + 8.0, y.at(from * bandwidth) - 12.0);
+        let label = format!("{} GB/s", significant(bandwidth, 3));
+        canvas.text(
+            &label,
+            (at.0.max(X.0 + 4.0), at.1.max(Y.1 + 8.0)),
+            10.5,
+            Align::Left,
+            Ink::Text,
+        );
+    }
+    for (dtype, ceiling) in &roofline.compute {
+        let rate = ceiling.per_second / 1e9;
+        let from = bandwidth.map_or(left, |bandwidth| (rate / bandwidth.max(1e-9)).max(left));
+        let (height, ink) = (y.at(rate), Ink::Series(series(Some(*dtype))));
+        canvas.line(&[(x.at(from), height), (X.1, height)], 1.5, ink);
+        let label = format!("{} {}", dtype_name(*dtype), significant(rate, 3));
+        canvas.text(&label, (X.1, height - 7.0), 10.5, Align::Right, ink);
+    }
+}
+
+/// Dots where the records are; each number takes the first free spot around its dot.
+fn points_on(canvas: &Canvas<'_>, points: &[Point], x: Scale, y: Scale) {
+    const SPOTS: [(f64, f64); 8] = [
+        (9.0, 7.0),
+        (-9.0, 7.0),
+        (9.0, -7.0),
+        (-9.0, -7.0),
+        (0.0, 13.0),
+        (0.0, -13.0),
+        (18.0, 12.0),
+        (-18.0, 12.0),
+    ];
+    let places: Vec<(f64, f64)> = points
+        .iter()
+        .map(|point| (x.at(point.intensity), y.at(point.per_second / 1e9)))
+        .collect();
+    let mut taken: Vec<(f64, f64)> = places.clone();
+    for (i, (point, &at)) in points.iter().zip(&places).enumerate() {
+        let ink = Ink::Series(series(point.dtype));
+        canvas.dot(at, 3.25, ink, 1.0);
+        let spots = SPOTS.map(|(dx, dy)| (at.0 + dx, at.1 + dy));
+        let free = |spot: &&(f64, f64)| {
+            let apart =
+                |other: &(f64, f64)| (spot.0 - other.0).abs() > 10.0 || (spot.1 - other.1).abs() > 8.0;
+            taken.iter().all(apart)
+        };
+        let spot = *spots.iter().find(free).unwrap_or(&spots[0]);
+        taken.push(spot);
+        canvas.text(&(i + 1).to_string(), spot, 10.0, Align::Centre, ink);
+    }
+}
