@@ -1,6 +1,7 @@
 //! How the kernels are launched.
 
 use attest::spec::Dims;
+use attest::statement::Api;
 
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
 
@@ -11,17 +12,19 @@ static KERNEL: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_f16.spv")),
 };
 
-/// Side of the square tile of C that one block computes.
-const TILE: usize = 16;
-
-pub(super) fn plan(dims: &Dims, _target: Target) -> Plan {
+pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
+    // Side of the square tile of C that one block computes, and the block's threads.
+    let (tile, block) = match target.api {
+        Api::Vulkan => (128, [256, 1, 1]),
+        Api::Cuda | Api::Cpu => (16, [16, 16, 1]),
+    };
     Plan {
         scratch: vec![],
         launches: vec![Launch {
             kernel: &KERNEL,
-            grid: [n.div_ceil(TILE) as u32, m.div_ceil(TILE) as u32, 1],
-            block: [TILE as u32, TILE as u32, 1],
+            grid: [n.div_ceil(tile) as u32, m.div_ceil(tile) as u32, 1],
+            block,
             push: vec![m as u32, n as u32, k as u32],
             buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
         }],

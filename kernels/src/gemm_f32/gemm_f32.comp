@@ -6,6 +6,7 @@
 //   grid   (n / 128, m / 128) workgroups, rounded up, of 256 invocations, 12 KiB of shared memory
 // Each element takes k in ascending order.
 #version 450
+#extension GL_EXT_control_flow_attributes : require
 layout(local_size_x = 256) in;
 layout(push_constant) uniform Sizes { uint m, n, k; };
 layout(std430, binding = 0) readonly buffer A4 { vec4 a4[]; };
@@ -62,8 +63,8 @@ void main() {
     uint load_quad = gl_LocalInvocationIndex % 2;
 
     float sum[8][8];
-    for (uint i = 0; i < 8; ++i) {
-        for (uint j = 0; j < 8; ++j) {
+    [[unroll]] for (uint i = 0; i < 8; ++i) {
+        [[unroll]] for (uint j = 0; j < 8; ++j) {
             sum[i][j] = 0;
         }
     }
@@ -75,14 +76,14 @@ void main() {
         barrier();
         next_a = load_a(row0 + load_row, k0 + DEPTH + 4 * load_quad);
         next_b = load_b(col0 + load_row, k0 + DEPTH + 4 * load_quad);
-        for (uint q = 0; q < 2; ++q) {
+        [[unroll]] for (uint q = 0; q < 2; ++q) {
             vec4 a[8];
-            for (uint i = 0; i < 8; ++i) {
+            [[unroll]] for (uint i = 0; i < 8; ++i) {
                 a[i] = a_tile[(ty + i * STEP) * PITCH + q];
             }
-            for (uint j = 0; j < 8; ++j) {
+            [[unroll]] for (uint j = 0; j < 8; ++j) {
                 vec4 b = b_tile[(tx + j * STEP) * PITCH + q];
-                for (uint i = 0; i < 8; ++i) {
+                [[unroll]] for (uint i = 0; i < 8; ++i) {
                     sum[i][j] += a[i].x * b.x;
                     sum[i][j] += a[i].y * b.y;
                     sum[i][j] += a[i].z * b.z;
@@ -92,8 +93,8 @@ void main() {
         }
         barrier();  // every invocation has read the tiles before the next ones overwrite them
     }
-    for (uint i = 0; i < 8; ++i) {
-        for (uint j = 0; j < 8; ++j) {
+    [[unroll]] for (uint i = 0; i < 8; ++i) {
+        [[unroll]] for (uint j = 0; j < 8; ++j) {
             uint row = row0 + ty + i * STEP;
             uint col = col0 + tx + j * STEP;
             if (row < m && col < n) {

@@ -1,0 +1,105 @@
+// C = A B^T in f32, each product and each sum rounded by itself, k ascending: bit-equal on every device. One 128 x 128
+// tile of C per workgroup, 8 x 8 elements per invocation. Mirrors gemm_f32_exact.cu; reference.rs is the authority.
+//   a      m * k floats, row-major
+//   b      n * k floats, row-major
+//   c      m * n floats, row-major
+//   m n k  any sizes; what lies outside counts as +0, and adding the product +0 changes no sum
+//   grid   (n / 128, m / 128) workgroups, rounded up, of 256 invocations, 12 KiB of shared memory
+// `precise` forbids contraction to a fused multiply-add. Loops over registers are unrolled by macros, because the
+// compiler's own unroller loses that promise in its copies.
+#version 450
+layout(local_size_x = 256) in;
+layout(push_constant) uniform Sizes { uint m, n, k; };
+layout(std430, binding = 0) readonly buffer A4 { vec4 a4[]; };
+layout(std430, binding = 0) readonly buffer A1 { float a1[]; };
+layout(std430, binding = 1) readonly buffer B4 { vec4 b4[]; };
+layout(std430, binding = 1) readonly buffer B1 { float b1[]; };
+layout(std430, binding = 2) writeonly buffer C1 { float c[]; };
+
+const uint TILE = 128;
+const uint DEPTH = 8;
+// Two vec4s of k and one of padding: eight neighbouring rows fall into different banks.
+const uint PITCH = 3;
+const uint STEP = 16;
+
+shared vec4 a_tile[TILE * PITCH];
+shared vec4 b_tile[TILE * PITCH];
+
+vec4 load_a(uint row, uint at) {
+    if (row >= m || at >= k) {
+        return vec4(0);
+    }
+    uint first = row * k + at;
+    if (k % 4 == 0) {
+        return a4[first / 4];
+    }
+    vec4 quad = vec4(0);
+    for (uint i = 0; i < min(k - at, 4); ++i) {
+        quad[i] = a1[first + i];
+    }
+    return quad;
+}
+
+vec4 load_b(uint row, uint at) {
+    if (row >= n || at >= k) {
+        return vec4(0);
+    }
+    uint first = row * k + at;
+    if (k % 4 == 0) {
+        return b4[first / 4];
+    }
+    vec4 quad = vec4(0);
+    for (uint i = 0; i < min(k - at, 4); ++i) {
+        quad[i] = b1[first + i];
+    }
+    return quad;
+}
+
+#define EIGHT_ROWS(DO, j) DO(0, j) DO(1, j) DO(2, j) DO(3, j) DO(4, j) DO(5, j) DO(6, j) DO(7, j)
+#define EIGHT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+
+#define CLEAR(i) sum[i] = float[8](0, 0, 0, 0, 0, 0, 0, 0);
+#define READ_A(i) a[i] = a_tile[(ty + i * STEP) * PITCH + q];
+#define TAKE(i, j) { \
+    precise vec4 product = a[i] * b; \
+    sum[i][j] = sum[i][j] + product.x; \
+    sum[i][j] = sum[i][j] + product.y; \
+    sum[i][j] = sum[i][j] + product.z; \
+    sum[i][j] = sum[i][j] + product.w; \
+}
+#define TAKE_COLUMN(j) { \
+    vec4 b = b_tile[(tx + j * STEP) * PITCH + q]; \
+    EIGHT_ROWS(TAKE, j) \
+}
+#define STORE(i, j) if (row0 + ty + i * STEP < m && col0 + tx + j * STEP < n) { \
+    c[(row0 + ty + i * STEP) * n + col0 + tx + j * STEP] = sum[i][j]; \
+}
+#define STORE_COLUMN(j) EIGHT_ROWS(STORE, j)
+
+void main() {
+    uint row0 = gl_WorkGroupID.y * TILE;
+    uint col0 = gl_WorkGroupID.x * TILE;
+    uint tx = gl_LocalInvocationIndex % STEP;
+    uint ty = gl_LocalInvocationIndex / STEP;
+    uint load_row = gl_LocalInvocationIndex / 2;
+    uint load_quad = gl_LocalInvocationIndex % 2;
+
+    precise float sum[8][8];
+    EIGHT(CLEAR)
+    vec4 next_a = load_a(row0 + load_row, 4 * load_quad);
+    vec4 next_b = load_b(col0 + load_row, 4 * load_quad);
+    for (uint k0 = 0; k0 < k; k0 += DEPTH) {
+        a_tile[load_row * PITCH + load_quad] = next_a;
+        b_tile[load_row * PITCH + load_quad] = next_b;
+        barrier();
+        next_a = load_a(row0 + load_row, k0 + DEPTH + 4 * load_quad);
+        next_b = load_b(col0 + load_row, k0 + DEPTH + 4 * load_quad);
+        for (uint q = 0; q < 2; ++q) {
+            vec4 a[8];
+            EIGHT(READ_A)
+            EIGHT(TAKE_COLUMN)
+        }
+        barrier();  // every invocation has read the tiles before the next ones overwrite them
+    }
+    EIGHT(STORE_COLUMN)
+}
