@@ -1,1 +1,34 @@
-fn main() {}
+//! The `hallmark` program: measuring, suites and commands.
+
+mod answer;
+mod cli;
+mod commands;
+mod config;
+mod document;
+mod exit;
+mod files;
+mod host;
+mod interrupt;
+mod measure;
+mod password;
+mod progress;
+mod runner;
+mod selection;
+mod signer;
+mod suite;
+mod talk;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            talk::failure(&failure);
+            failure.outcome.into()
+        }
+    }
+}

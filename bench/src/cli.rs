@@ -1,0 +1,385 @@
+//! The command line. Flags stand over environment variables, those over the configuration file.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures what a machine does on AI work, signs it, and lets anybody check it.
+#[derive(Debug, Parser)]
+#[command(name = "hallmark", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// Say nothing on standard error but warnings and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes: 0 good, 1 verdict bad, 2 usage, 3 inconclusive, 4 environment unfit,
+5 verification failed, 6 I/O or network, 130 interrupted.
+
+Configuration: $XDG_CONFIG_HOME/hallmark/config.toml (registry, key, trust, data).
+Standard output holds only the answer; everything else goes to standard error.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List devices, and what each cannot run and why
+    Devices(Show),
+    /// List workloads with their cases and spec digests
+    Workloads(Show),
+    /// Measure a suite and write a run file
+    Run(Run),
+    /// Sign a run file
+    Sign(Sign),
+    /// Check a receipt or an envelope, offline
+    Verify(Verify),
+    /// Send a signed envelope to a registry and keep the receipt
+    Submit(Submit),
+    /// Run, sign, submit and verify: the whole way in one command
+    Certify(Certify),
+    /// Put two attestations side by side
+    Compare(Compare),
+    /// Draw a report from receipts, envelopes or run files
+    Report(Report),
+    /// Make and show signing keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Say which registries are trusted
+    #[command(subcommand)]
+    Trust(Trust),
+    /// Run a registry
+    Serve(Serve),
+    /// Check a registry's data and re-derive its root
+    Fsck(Fsck),
+    /// Measure a card's own ceilings: vendor matrix products and device copies
+    Peers(Peers),
+    /// Print the JSON Schema of a document, or the registry's OpenAPI
+    Schema(Schema),
+    /// Print a shell completion script
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Markdown,
+    Csv,
+    Html,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What to measure, and where.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// smoke, standard or full
+    #[arg(long, default_value = "smoke")]
+    pub suite: String,
+    /// A device (`cuda:0`) or all of one API (`vulkan`); repeatable [default: every device]
+    #[arg(long = "device", value_name = "DEVICE")]
+    pub devices: Vec<String>,
+    /// Only workloads whose id starts with this; repeatable
+    #[arg(long, value_name = "PREFIX")]
+    pub only: Vec<String>,
+    /// Seed of the inputs, 64 hexadecimal digits [default: the public seed]
+    #[arg(long, value_name = "HEX")]
+    pub seed: Option<String>,
+    /// Sampling time of each record, as in 500ms or 2s [default: the suite's]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub budget: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Run file to write
+    #[arg(long, short, default_value = "run.json")]
+    pub out: PathBuf,
+    /// text, json, markdown or csv
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The provider's key.
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// Signing key (PKCS#8 PEM) [default: made once in the data folder]
+    #[arg(long, env = "HALLMARK_KEY")]
+    pub key: Option<PathBuf>,
+    /// File holding the key's password; else HALLMARK_KEY_PASSWORD, else a prompt
+    #[arg(long, env = "HALLMARK_KEY_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+}
+
+/// The registry and why it is believed.
+#[derive(Debug, Args)]
+pub(crate) struct Registry {
+    /// Registry's address, as in http://127.0.0.1:4790
+    #[arg(long, env = "HALLMARK_REGISTRY")]
+    pub registry: Option<String>,
+    /// Trusted root that vouches for its log
+    #[arg(long, env = "HALLMARK_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// Time a request may take
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// Run file written by `hallmark run`
+    pub run: PathBuf,
+    #[command(flatten)]
+    pub key: Key,
+    #[command(flatten)]
+    pub registry: Registry,
+    /// Envelope to write
+    #[arg(long, short, default_value = "envelope.json")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    /// Envelope written by `hallmark sign`
+    pub envelope: PathBuf,
+    /// The signer's public key (PEM) [default: that of --key]
+    #[arg(long)]
+    pub public_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub key: Key,
+    #[command(flatten)]
+    pub registry: Registry,
+    /// Receipt to write
+    #[arg(long, short, default_value = "receipt.json")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A receipt, or an envelope together with --public-key
+    pub file: PathBuf,
+    /// Trusted root that vouches for the log
+    #[arg(long, env = "HALLMARK_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// Accept only this signer (PEM)
+    #[arg(long)]
+    pub public_key: Option<PathBuf>,
+    /// Refuse a receipt whose checkpoint is older than this one
+    #[arg(long, value_name = "FILE")]
+    pub not_before: Option<PathBuf>,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Certify {
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub key: Key,
+    #[command(flatten)]
+    pub registry: Registry,
+    /// Folder for run file, envelope, receipt and report [default: in the data folder, named by time]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// Receipt, envelope or run file of the baseline; FILE#cuda:0 picks a device
+    pub baseline: String,
+    /// The same of the candidate
+    pub candidate: String,
+    /// text, json or markdown
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub believe: Believe,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Receipts, envelopes or run files
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// html, markdown, json, csv or text
+    #[arg(long, value_enum, default_value_t = Format::Html)]
+    pub format: Format,
+    /// File to write [default: standard output]
+    #[arg(long, short)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub believe: Believe,
+}
+
+/// What input files are checked against. What is not checked is shown as such.
+#[derive(Debug, Args)]
+pub(crate) struct Believe {
+    /// Trusted root for receipts
+    #[arg(long, env = "HALLMARK_TRUST")]
+    pub trust: Option<PathBuf>,
+    /// Signer's public key (PEM) for envelopes
+    #[arg(long)]
+    pub public_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key; an existing one is never overwritten
+    New {
+        /// Key file [default: in the data folder]
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+        /// File holding the password; else HALLMARK_KEY_PASSWORD, else a prompt
+        #[arg(long, env = "HALLMARK_KEY_PASSWORD_FILE")]
+        password_file: Option<PathBuf>,
+        /// Leave the key unencrypted
+        #[arg(long, conflicts_with = "password_file")]
+        no_password: bool,
+    },
+    /// Print the public key (PEM) and, on standard error, its id
+    Show {
+        #[command(flatten)]
+        key: Key,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trust {
+    /// Print the logs and keys of a trusted root
+    Show {
+        file: PathBuf,
+        /// text or json
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Fetch a registry's trusted root; compare its fingerprint by another way before relying on it
+    Fetch {
+        #[command(flatten)]
+        registry: Registry,
+        /// File to write [default: where other commands look for it]
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+    },
+    /// Make the trusted root of a registry's log keys, from its data folder
+    Make {
+        /// The registry's data folder
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long, short, default_value = "trusted_root.json")]
+        out: PathBuf,
+    },
+    /// Close the current log of a trusted root and add the next one's
+    Rotate {
+        /// Trusted root to extend
+        file: PathBuf,
+        /// Trusted root of the new log
+        next: PathBuf,
+        #[arg(long, short)]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Folder of the registry's data; made if missing
+    #[arg(long, env = "HALLMARK_DATA")]
+    pub data: PathBuf,
+    /// Address to listen on; port 0 takes a free one and prints it
+    #[arg(long, default_value = "127.0.0.1:4790")]
+    pub listen: std::net::SocketAddr,
+    /// Name of the log, a host name and path without scheme; fixed once the log has an entry
+    #[arg(long, default_value = "localhost/hallmark")]
+    pub origin: String,
+    /// File to write the address to once it is listened on
+    #[arg(long)]
+    pub address_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fsck {
+    /// The registry's data folder
+    pub data: PathBuf,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Peers {
+    /// Ordinal of the CUDA device
+    #[arg(long, default_value_t = 0)]
+    pub device: usize,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    #[arg(value_enum)]
+    pub document: Document,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Document {
+    /// The signed in-toto statement
+    Statement,
+    /// The run file
+    Run,
+    /// The registry's HTTP interface
+    Openapi,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} does not start with a whole number"))?;
+    let milliseconds = match unit {
+        "ms" => Some(number),
+        "s" => number.checked_mul(1_000),
+        "min" => number.checked_mul(60_000),
+        _ => return Err(format!("{text:?} wants a unit: ms, s or min")),
+    };
+    match milliseconds {
+        Some(1..=86_400_000) => Ok(Duration::from_millis(milliseconds.unwrap_or_default())),
+        _ => Err(format!("{text:?} is not between 1ms and one day")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_want_a_number_and_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        for refused in ["", "5", "0s", "s", "-1s", "1.5s", "99999999999999999999s", "2d"] {
+            assert!(duration(refused).is_err(), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `hallmark certify`: run, sign, submit, verify the receipt, draw the report, and say where everything is.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::{self, Format};
+use crate::config::Config;
+use crate::document::{Document, verified_receipt};
+use crate::exit::{Done, fail};
+use crate::{answer, files, interrupt, selection, signer, talk};
+
+pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
+    interrupt::listen();
+    // What can fail without measuring fails first.
+    let plan = selection::plan(&args.selection, quiet)?;
+    let (client, root) = super::registry::client(&args.registry, config)?;
+    let key = signer::open_or_make(&args.key, config)?;
+    let freshness = super::sign::fresh(&args.registry, config)?;
+    let folder = args.out.clone().unwrap_or_else(|| by_time(config));
+    files::make_folder(&folder)?;
+
+    let measured = plan.run()?;
+    let run = folder.join("run.json");
+    super::measure::write(&measured, &run)?;
+    super::measure::verdict(&measured).map_err(|failure| failure.hint_where(&run))?;
+
+    let envelope = super::sign::envelope(&run, &key, Some(freshness))?.to_json();
+    files::write(&folder.join("envelope.json"), &envelope)?;
+    let receipt = super::registry::receipt(&client, &root, &envelope, &key.public())?;
+    let receipt_file = folder.join("receipt.json");
+    files::write(&receipt_file, &receipt)?;
+    files::write(&folder.join("signer.pem"), key.public().to_pem().as_bytes())?;
+
+    let trusted = crate::document::Trusted::load(args.registry.trust.as_deref(), None, config)?;
+    let document = Document::of_receipt(&verified_receipt("receipt.json", &receipt, &trusted)?)?;
+    let report = folder.join("report.html");
+    files::write(&report, super::report::render(&[&document], Format::Html)?.as_bytes())?;
+    finish(args.format, &document, &folder)
+}
+
+fn by_time(config: &Config) -> PathBuf {
+    let name = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    config.data().join("attestations").join(name)
+}
+
+fn finish(format: Format, document: &Document, folder: &std::path::Path) -> Done {
+    let files = ["run.json", "envelope.json", "receipt.json", "signer.pem", "report.html"];
+    match format {
+        Format::Text => {
+            answer::print(&super::report::render(&[document], Format::Text)?)?;
+            let log = document.shown().log;
+            let place = log.map(|log| format!("leaf {} of log {}", log.index, log.origin)).unwrap_or_default();
+            talk::say(&format!("\nverified: {place}, digest {}", document.digest()));
+            for file in files {
+                talk::say(&format!("  {}", folder.join(file).display()));
+            }
+            Ok(())
+        }
+        Format::Json => answer::json(&json!({
+            "verified": true,
+            "digest": document.digest(),
+            "log": document.shown().log,
+            "folder": folder,
+            "files": files,
+        })),
+        other => Err(fail!(Usage, "a certificate is shown as text or json, not {other:?}")),
+    }
+}

@@ -1,0 +1,83 @@
+//! `hallmark submit`, `serve` and `fsck`: both ends of a registry.
+
+use std::time::Duration;
+
+use attest::key::PublicKey;
+use attest::trust::TrustedRoot;
+use registry::client::{Client, ClientError};
+
+use crate::cli::{self, Format};
+use crate::config::Config;
+use crate::document::Trusted;
+use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::{answer, files, signer, talk};
+
+pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
+    let (client, root) = client(&args.registry, config)?;
+    let envelope = files::read(&args.envelope)?;
+    let key = match &args.public_key {
+        Some(path) => signer::public_key(path)?,
+        None => signer::open(&args.key, config)?.public(),
+    };
+    let receipt = receipt(&client, &root, &envelope, &key)?;
+    files::write(&args.out, &receipt)?;
+    answer::print(&args.out.display().to_string())
+}
+
+/// Submits an envelope and gives back a receipt that has been verified.
+pub(super) fn receipt(client: &Client, root: &TrustedRoot, envelope: &[u8], key: &PublicKey) -> Done<Vec<u8>> {
+    client.submit(envelope, key, root).map_err(failure)
+}
+
+/// The registry's client and the trusted root it is held to.
+pub(super) fn client(args: &cli::Registry, config: &Config) -> Done<(Client, TrustedRoot)> {
+    let client = client_if_named(args, config)?.ok_or_else(|| {
+        fail!(Usage, "no registry is named").hint("name one with --registry URL, HALLMARK_REGISTRY or the configuration file")
+    })?;
+    let trusted = Trusted::load(args.trust.as_deref(), None, config)?;
+    Ok((client, trusted.root()?.clone()))
+}
+
+pub(super) fn client_if_named(args: &cli::Registry, config: &Config) -> Done<Option<Client>> {
+    let url = args.registry.as_ref().or(config.registry.as_ref());
+    url.map(|url| connect(url, args.timeout)).transpose()
+}
+
+pub(super) fn connect(url: &str, timeout: Duration) -> Done<Client> {
+    Client::new(url, timeout).or(Outcome::Usage)
+}
+
+/// A registry that lies is a failed verification; one that is down, slow or refuses is I/O.
+pub(super) fn failure(error: ClientError) -> Failure {
+    let outcome = if error.is_lie() { Outcome::VerificationFailed } else { Outcome::Io };
+    let hint = error.hint();
+    let failure = Failure::new(outcome, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+pub(super) fn serve(args: cli::Serve) -> Done {
+    let address_file = args.address_file;
+    let config = registry::Config { listen: args.listen, origin: args.origin, ..registry::Config::new(args.data) };
+    registry::serve(config, |address| {
+        talk::say(&format!("serving on http://{address}/"));
+        if let Some(path) = &address_file {
+            if let Err(failure) = files::write(path, address.to_string().as_bytes()) {
+                talk::failure(&failure);
+            }
+        }
+    })
+    .map_err(|error| Failure::new(Outcome::Io, error))
+}
+
+pub(super) fn fsck(args: &cli::Fsck) -> Done {
+    let report = registry::fsck(&args.data).or(Outcome::Io)?;
+    match args.format {
+        Format::Text => answer::print(&report.to_string())?,
+        Format::Json => answer::json(&report)?,
+        other => return Err(fail!(Usage, "a check is shown as text or json, not {other:?}")),
+    }
+    if report.is_sound() { Ok(()) } else { Err(fail!(VerificationFailed, "{} is damaged", args.data.display())) }
+}

@@ -1,0 +1,213 @@
+//! An input file: a receipt, an envelope or a run file, and what could be checked of it.
+
+use std::path::Path;
+
+use attest::digest::Sha256;
+use attest::dsse::Envelope;
+use attest::key::{P256, PublicKey};
+use attest::run::{RUN_FORMAT, Run};
+use attest::statement::{MAX_STATEMENT_BYTES, Statement, VerifiedStatement};
+use attest::trust::TrustedRoot;
+use attest::verify::{VerifiedReceipt, verify_receipt};
+use reports::shown::{Check, LogPlace, Shown, Verdict};
+
+use crate::config::Config;
+use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::{cli, files, signer};
+
+/// Largest file read: a statement in base64, twice over in a receipt, with room for proofs.
+pub(crate) const MAX_FILE_BYTES: usize = 4 * MAX_STATEMENT_BYTES;
+
+/// A statement and how far it was checked.
+pub(crate) struct Document {
+    statement: Statement,
+    digest: Sha256,
+    key_id: Option<Sha256>,
+    checks: Vec<Check>,
+    log: Option<LogPlace>,
+}
+
+/// What kind of file it is, by the one field that only it has.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Receipt,
+    Envelope,
+    Run,
+}
+
+/// What a document is checked against.
+pub(crate) struct Trusted {
+    root: Option<TrustedRoot>,
+    signer: Option<PublicKey>,
+}
+
+impl Trusted {
+    /// The trusted root comes from the flag, the environment, the configuration or the data folder.
+    pub(crate) fn load(trust: Option<&Path>, public_key: Option<&Path>, config: &Config) -> Done<Self> {
+        let named = trust.map(Path::to_owned).or_else(|| config.trust.clone());
+        let path = named.clone().unwrap_or_else(|| config.trust());
+        let root = if named.is_some() || path.exists() { Some(read_root(&path)?) } else { None };
+        Ok(Self { root, signer: public_key.map(signer::public_key).transpose()? })
+    }
+
+    pub(crate) fn of(believe: &cli::Believe, config: &Config) -> Done<Self> {
+        Self::load(believe.trust.as_deref(), believe.public_key.as_deref(), config)
+    }
+
+    pub(crate) fn root(&self) -> Done<&TrustedRoot> {
+        self.root.as_ref().ok_or_else(|| {
+            fail!(Usage, "no trusted root says which logs to believe")
+                .hint("name one with --trust, or get the registry's with hallmark trust fetch --registry URL")
+        })
+    }
+
+    pub(crate) fn signer(&self) -> Option<&PublicKey> {
+        self.signer.as_ref()
+    }
+}
+
+pub(crate) fn read_root(path: &Path) -> Done<TrustedRoot> {
+    TrustedRoot::parse(&files::read(path)?)
+        .map_err(|error| Failure::new(Outcome::Usage, error).hint(format!("{} must be a trusted_root.json", path.display())))
+}
+
+/// Tells the kind of a file without believing it.
+pub(crate) fn kind(name: &str, bytes: &[u8]) -> Done<Kind> {
+    let value: serde_json::Value = attest::json::from_slice(bytes, MAX_FILE_BYTES)
+        .map_err(|error| Failure::new(Outcome::VerificationFailed, anyhow::anyhow!("{name}: {error}")))?;
+    let is = |field: &str| value.get(field).is_some();
+    match () {
+        () if is("dsseEnvelope") => Ok(Kind::Receipt),
+        () if is("payloadType") => Ok(Kind::Envelope),
+        () if value.get("format").and_then(serde_json::Value::as_str) == Some(RUN_FORMAT) => Ok(Kind::Run),
+        () => Err(fail!(Usage, "{name} is neither a receipt nor an envelope nor a run file")
+            .hint("those are made by hallmark run, sign, submit and certify")),
+    }
+}
+
+impl Document {
+    /// Reads a file and checks what can be checked. A receipt without a trusted root and an envelope without a key are
+    /// refused: what they say would be anyone's word.
+    pub(crate) fn open(path: &Path, trusted: &Trusted) -> Done<Self> {
+        let name = path.display().to_string();
+        let bytes = files::read(path)?;
+        match kind(&name, &bytes)? {
+            Kind::Receipt => Self::of_receipt(&verified_receipt(&name, &bytes, trusted)?),
+            Kind::Envelope => Self::of_envelope(&name, &bytes, trusted),
+            Kind::Run => Self::of_run(&name, &bytes),
+        }
+    }
+
+    pub(crate) fn of_receipt(receipt: &VerifiedReceipt) -> Done<Self> {
+        let log = LogPlace { origin: receipt.origin.clone(), index: receipt.log_index, tree_size: receipt.tree_size };
+        let mut checks = statement_checks(&receipt.key);
+        checks.push(passed("log inclusion", format!("leaf {} of {} in {}", log.index, log.tree_size, log.origin)));
+        checks.push(passed("checkpoint signature", "by a key of the trusted root".into()));
+        Ok(Self {
+            statement: Statement::clone(&receipt.statement),
+            digest: receipt.statement.digest(),
+            key_id: Some(receipt.key.id()),
+            checks,
+            log: Some(log),
+        })
+    }
+
+    fn of_envelope(name: &str, bytes: &[u8], trusted: &Trusted) -> Done<Self> {
+        let key = trusted.signer().ok_or_else(|| {
+            fail!(Usage, "{name} is an envelope, and no public key says whose it should be").hint("name one with --public-key")
+        })?;
+        let statement = verified_envelope(name, bytes, key)?;
+        let mut checks = statement_checks(key);
+        checks.push(not_checked("log inclusion", "an envelope alone; submit it for a receipt"));
+        Ok(Self {
+            digest: statement.digest(),
+            statement: Statement::clone(&statement),
+            key_id: Some(key.id()),
+            checks,
+            log: None,
+        })
+    }
+
+    /// A run file is nobody's word yet: nothing vouches for it.
+    pub(crate) fn of_run(name: &str, bytes: &[u8]) -> Done<Self> {
+        let run: Run = attest::json::from_slice(bytes, MAX_FILE_BYTES)
+            .map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
+        let statement = Statement::from_run(&run, bytes, &file_name(name), None)
+            .map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
+        let checks = vec![
+            passed("statistics", "recomputed from the samples".into()),
+            not_checked("signature", "a run file is not signed"),
+            not_checked("log inclusion", "a run file is not logged"),
+        ];
+        Ok(Self { statement, digest: Sha256::of(bytes), key_id: None, checks, log: None })
+    }
+
+    pub(crate) fn statement(&self) -> &Statement {
+        &self.statement
+    }
+
+    pub(crate) fn digest(&self) -> Sha256 {
+        self.digest
+    }
+
+    pub(crate) fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown {
+            statement: &self.statement,
+            digest: self.digest,
+            key_id: self.key_id,
+            checks: self.checks.clone(),
+            log: self.log.clone(),
+        }
+    }
+}
+
+/// Checks an envelope against the key it should be signed with.
+pub(crate) fn verified_envelope(name: &str, bytes: &[u8], key: &PublicKey) -> Done<VerifiedStatement> {
+    let envelope = Envelope::parse(bytes).map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
+    let verified = envelope.open(key, &P256).map_err(|error| {
+        fail!(VerificationFailed, "{name}: {error}").hint(format!("the key it was checked against is {}", key.id()))
+    })?;
+    Statement::read(&verified).map_err(|error| fail!(VerificationFailed, "{name}: {error}"))
+}
+
+/// Checks a receipt against the trusted root and, if one is named, the signer.
+pub(crate) fn verified_receipt(name: &str, bytes: &[u8], trusted: &Trusted) -> Done<VerifiedReceipt> {
+    verify_receipt(bytes, trusted.root()?, trusted.signer())
+        .map_err(|error| Failure::new(Outcome::VerificationFailed, anyhow::Error::new(error).context(name.to_owned())))
+}
+
+fn statement_checks(key: &PublicKey) -> Vec<Check> {
+    vec![
+        passed("envelope signature", format!("ECDSA P-256 by key {}", key.id())),
+        passed("statement", "strict JSON, known types, specs equal their digests".into()),
+        passed("statistics", "recomputed from the samples".into()),
+    ]
+}
+
+fn passed(name: &str, detail: String) -> Check {
+    Check { name: name.to_owned(), verdict: Verdict::Passed, detail }
+}
+
+fn not_checked(name: &str, detail: &str) -> Check {
+    Check { name: name.to_owned(), verdict: Verdict::NotChecked, detail: detail.to_owned() }
+}
+
+/// Last part of a path, as the statement's subject names the run file.
+pub(crate) fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Reads a run file for signing.
+pub(crate) fn read_run(path: &Path) -> Done<(Run, Vec<u8>)> {
+    let bytes = files::read(path)?;
+    let name = path.display().to_string();
+    if kind(&name, &bytes)? != Kind::Run {
+        return Err(fail!(Usage, "{name} is no run file").hint("hallmark run makes one"));
+    }
+    let run = attest::json::from_slice(&bytes, MAX_FILE_BYTES).or(Outcome::Usage)?;
+    Ok((run, bytes))
+}

@@ -1,0 +1,229 @@
+//! Measuring one case on one device: warm up, sample, check the outputs of the very launches that were timed.
+
+mod caveats;
+mod sets;
+mod stop;
+mod warmup;
+
+use std::time::{Duration, Instant};
+
+use attest::digest::Sha256;
+use attest::spec::Case;
+use attest::statement::{
+    CaseRef, Conditions, Count, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timing, Witness, Work,
+};
+use attest::stats::{MIN_SAMPLES, summarize};
+use kernels::device::{Device, DeviceError, Loaded};
+use kernels::workload::Workload;
+
+pub(crate) use stop::StopRule;
+
+use crate::interrupt;
+
+/// How much the two clocks may differ, as a share of the host's (one part in fifty is 2 %).
+const CLOCK_DISAGREEMENT: u64 = 50;
+
+/// One case to measure.
+pub(crate) struct Job<'a> {
+    pub workload: &'static Workload,
+    pub case: &'a Case,
+    pub device: &'a dyn Device,
+    /// Index of the device in the statement.
+    pub index: u32,
+    pub seed: Sha256,
+    pub rule: StopRule,
+    pub warm_up: Duration,
+}
+
+/// Why a case gave no figures.
+enum Refusal {
+    Unsupported(String),
+    Failed(String),
+    Interrupted,
+}
+
+impl From<DeviceError> for Refusal {
+    fn from(error: DeviceError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl Job<'_> {
+    /// Measures the case. A case that cannot run, or ran wrong, gives a record that says so.
+    ///
+    /// `tick` is called after each sample.
+    pub(crate) fn measure(&self, tick: &mut dyn FnMut()) -> Record {
+        let mut record = self.blank();
+        match self.fill(&mut record, tick) {
+            Ok(()) => {}
+            Err(Refusal::Unsupported(reason)) => record.set(Status::Unsupported, reason),
+            Err(Refusal::Failed(reason)) => record.set(Status::Failed, reason),
+            Err(Refusal::Interrupted) => record.set(Status::Partial, "interrupted before six samples".into()),
+        }
+        record
+    }
+
+    fn blank(&self) -> Record {
+        let spec = &**self.workload.spec;
+        Record {
+            workload: spec.id.clone(),
+            spec_digest: spec.digest(),
+            case: CaseRef { name: self.case.name.clone(), size: self.case.size, dims: self.case.dims.clone() },
+            path: PathClass::Portable,
+            device: self.index,
+            status: Status::Complete,
+            reason: None,
+            seed: self.seed,
+            evidence: Evidence::Claimed,
+            timing: None,
+            quality: None,
+            conditions: Vec::new(),
+            caveats: Vec::new(),
+        }
+    }
+
+    fn fill(&self, record: &mut Record, tick: &mut dyn FnMut()) -> Result<(), Refusal> {
+        if interrupt::asked() {
+            return Err(Refusal::Interrupted);
+        }
+        let (spec, dims) = (&**self.workload.spec, &self.case.dims);
+        let bytes = spec.bytes.eval(dims).map_err(|error| Refusal::Failed(error.to_string()))?;
+        let sets = sets::input_sets(spec.cache, self.device.facts(), bytes);
+        if let Some(reason) = self.device.refusal(self.workload, dims, sets) {
+            return Err(Refusal::Unsupported(reason));
+        }
+        let inputs = kernels::inputs::generate(spec, dims, &self.seed.0);
+        let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
+        let timing = self.sample(record, &mut *loaded, sets, tick)?;
+        record.caveats = caveats::caveats(&timing, &record.conditions);
+        if timing.stop == Stop::Interrupted {
+            record.set(Status::Partial, format!("interrupted after {} samples", timing.samples_ns.len()));
+        }
+        agree(&timing.witness).map_err(Refusal::Failed)?;
+        record.timing = Some(timing);
+        record.quality = Some(self.check(&mut *loaded, sets, &inputs)?);
+        Ok(())
+    }
+
+    fn sample(
+        &self,
+        record: &mut Record,
+        loaded: &mut dyn Loaded,
+        sets: u32,
+        tick: &mut dyn FnMut(),
+    ) -> Result<Timing, Refusal> {
+        let warm = warmup::warm_up(loaded, sets, self.warm_up)?;
+        let launches = warmup::launches_per_sample(loaded.timer(), sets, warm.ns_per_launch);
+        loaded.poison()?;
+        record.conditions.push(self.device.conditions(Moment::Before));
+        let energy = self.device.energy_millijoules();
+        let sampled = self.take(loaded, launches, &mut record.conditions, tick)?;
+        let energy = energy.and_then(|before| self.device.energy_millijoules()?.checked_sub(before));
+        record.conditions.push(self.device.conditions(Moment::After));
+        let spec = &**self.workload.spec;
+        let count = |formula: &attest::spec::Formula| {
+            formula.eval(&self.case.dims).map(Count).map_err(|error| Refusal::Failed(error.to_string()))
+        };
+        let summary = summarize(&sampled.samples_ns, launches).map_err(|error| Refusal::Failed(error.to_string()))?;
+        Ok(Timing {
+            cache: spec.cache,
+            input_sets: sets,
+            work: Work { flop: count(&spec.flop)?, bytes: count(&spec.bytes)? },
+            launches_per_sample: launches,
+            witness: Witness { device_ns: sampled.samples_ns.iter().sum(), host_ns: sampled.host_ns },
+            samples_ns: sampled.samples_ns,
+            summary,
+            timer: loaded.timer(),
+            warmup: warm.warmup,
+            stop: sampled.stop,
+            energy_millijoules: energy,
+        })
+    }
+
+    fn take(
+        &self,
+        loaded: &mut dyn Loaded,
+        launches: u64,
+        conditions: &mut Vec<Conditions>,
+        tick: &mut dyn FnMut(),
+    ) -> Result<Sampled, Refusal> {
+        let began = Instant::now();
+        let mut sampled = Sampled { samples_ns: Vec::new(), host_ns: 0, stop: Stop::Budget };
+        loop {
+            let elapsed = loaded.run(launches)?;
+            sampled.samples_ns.push(elapsed.device_ns);
+            sampled.host_ns += elapsed.host_ns;
+            tick();
+            if sampled.samples_ns.len() == self.rule.min_samples {
+                conditions.push(self.device.conditions(Moment::During));
+            }
+            if let Some(stop) = self.rule.stop(&sampled.samples_ns, began.elapsed()) {
+                return Ok(Sampled { stop, ..sampled });
+            }
+            if interrupt::asked() {
+                let enough = sampled.samples_ns.len() >= MIN_SAMPLES;
+                return if enough { Ok(Sampled { stop: Stop::Interrupted, ..sampled }) } else { Err(Refusal::Interrupted) };
+            }
+        }
+    }
+
+    /// Checks the outputs of every set that the timed launches wrote.
+    fn check(&self, loaded: &mut dyn Loaded, sets: u32, inputs: &[Vec<u8>]) -> Result<Quality, Refusal> {
+        let mut sample_seed = [0; 32];
+        getrandom::fill(&mut sample_seed).map_err(|error| Refusal::Failed(format!("no randomness: {error}")))?;
+        let outputs = loaded.read(0)?;
+        let quality = kernels::check::check(self.workload, &self.case.dims, inputs, &outputs, &sample_seed)
+            .map_err(|mismatch| Refusal::Failed(mismatch.to_string()))?;
+        for set in 1..sets {
+            if loaded.read(set)? != outputs {
+                return Err(Refusal::Failed(format!(
+                    "{}: set {set} of {sets} gave other outputs than set 0 from the same inputs",
+                    self.workload.spec.id
+                )));
+            }
+        }
+        Ok(quality)
+    }
+}
+
+/// Samples of one case by both clocks.
+struct Sampled {
+    samples_ns: Vec<u64>,
+    host_ns: u64,
+    stop: Stop,
+}
+
+/// Refuses figures whose two clocks disagree: one of them lies, or the span was not what was timed.
+fn agree(witness: &Witness) -> Result<(), String> {
+    let Witness { device_ns, host_ns } = *witness;
+    if device_ns.abs_diff(host_ns) > host_ns / CLOCK_DISAGREEMENT {
+        return Err(format!(
+            "the device's clock says {device_ns} ns and the host's {host_ns} ns for the same launches; allowed are 2 %"
+        ));
+    }
+    Ok(())
+}
+
+trait SetStatus {
+    fn set(&mut self, status: Status, reason: String);
+}
+
+impl SetStatus for Record {
+    fn set(&mut self, status: Status, reason: String) {
+        self.status = status;
+        self.reason = Some(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_may_differ_by_two_per_cent_and_no_more() {
+        assert!(agree(&Witness { device_ns: 980_000_000, host_ns: 1_000_000_000 }).is_ok());
+        assert!(agree(&Witness { device_ns: 1_020_000_000, host_ns: 1_000_000_000 }).is_ok());
+        assert!(agree(&Witness { device_ns: 979_999_999, host_ns: 1_000_000_000 }).is_err());
+        assert!(agree(&Witness { device_ns: 2_000_000_000, host_ns: 1_000_000_000 }).is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! When to stop sampling.
+
+use std::time::Duration;
+
+use attest::statement::Stop;
+use attest::stats::{MAX_SAMPLES, summarize};
+
+/// Samples until the 95 % interval of the median is narrow enough or the budget ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopRule {
+    pub min_samples: usize,
+    /// Half width of the interval relative to the median, in parts per million.
+    pub half_width_ppm: u64,
+    pub budget: Duration,
+}
+
+impl StopRule {
+    /// Why to stop now, if at all. The budget never ends a record before [`StopRule::min_samples`].
+    pub(crate) fn stop(&self, samples_ns: &[u64], elapsed: Duration) -> Option<Stop> {
+        if samples_ns.len() < self.min_samples {
+            return None;
+        }
+        if self.converged(samples_ns) {
+            return Some(Stop::Converged);
+        }
+        if samples_ns.len() >= MAX_SAMPLES {
+            return Some(Stop::Full);
+        }
+        (elapsed >= self.budget).then_some(Stop::Budget)
+    }
+
+    fn converged(&self, samples_ns: &[u64]) -> bool {
+        summarize(samples_ns, 1).is_ok_and(|summary| summary.half_width_ppm() <= self.half_width_ppm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: StopRule = StopRule { min_samples: 10, half_width_ppm: 10_000, budget: Duration::from_secs(1) };
+
+    fn alternating(count: usize, a: u64, b: u64) -> Vec<u64> {
+        (0..count).map(|i| if i % 2 == 0 { a } else { b }).collect()
+    }
+
+    #[test]
+    fn nothing_stops_before_the_least_number_of_samples() {
+        assert_eq!(RULE.stop(&[1_000; 9], Duration::from_secs(99)), None);
+    }
+
+    #[test]
+    fn a_steady_case_stops_at_once_and_a_noisy_one_at_the_budget() {
+        assert_eq!(RULE.stop(&[1_000; 10], Duration::ZERO), Some(Stop::Converged));
+        let noisy = alternating(40, 1_000, 1_500);
+        assert_eq!(RULE.stop(&noisy, Duration::from_millis(999)), None);
+        assert_eq!(RULE.stop(&noisy, Duration::from_secs(1)), Some(Stop::Budget));
+    }
+
+    #[test]
+    fn an_interval_of_just_one_per_cent_is_converged() {
+        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_020), Duration::ZERO), Some(Stop::Converged));
+        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_100), Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_full_record_stops_however_noisy() {
+        assert_eq!(RULE.stop(&alternating(MAX_SAMPLES, 1_000, 2_000), Duration::ZERO), Some(Stop::Full));
+    }
+}

@@ -1,0 +1,116 @@
+//! Warming up until the time per launch is steady, and choosing how many launches make a sample.
+
+use std::time::Duration;
+
+use attest::statement::{Timer, TimerSource, Warmup};
+use kernels::device::{DeviceError, Loaded};
+
+/// Two batches in a row within this share of each other are steady.
+const STEADY: f64 = 0.03;
+
+/// A device that never settles is measured all the same after this many times the least warm-up; its interval tells.
+const PATIENCE: u32 = 5;
+
+/// Submitting and waiting costs up to 100 us a sample on the host's clock; 20 ms keeps that under 1 % of the witness.
+const OWN_CLOCK_SAMPLE: Duration = Duration::from_millis(20);
+
+/// A CPU is its own witness: long enough that a clock tick and a rayon wake-up vanish.
+const HOST_CLOCK_SAMPLE: Duration = Duration::from_millis(2);
+
+/// Timer ticks a sample spans at least, so that resolution costs 0.1 % at most.
+const MIN_TICKS: u64 = 1_000;
+
+/// Result of warming up.
+pub(crate) struct Warm {
+    pub warmup: Warmup,
+    pub ns_per_launch: f64,
+}
+
+/// Runs batches of doubling length until `least` has passed and two in a row agree.
+pub(crate) fn warm_up(loaded: &mut dyn Loaded, sets: u32, least: Duration) -> Result<Warm, DeviceError> {
+    let mut launches = u64::from(sets);
+    let mut done = Warmup { launches: 0, elapsed_ns: 0 };
+    let mut previous = f64::INFINITY;
+    loop {
+        let elapsed = loaded.run(launches)?;
+        done.launches += launches;
+        done.elapsed_ns += elapsed.host_ns;
+        let now = (elapsed.device_ns.max(1)) as f64 / launches as f64;
+        let passed = Duration::from_nanos(done.elapsed_ns);
+        let steady = (now / previous - 1.0).abs() <= STEADY;
+        if passed >= least && (steady || passed >= least * PATIENCE) {
+            return Ok(Warm { warmup: done, ns_per_launch: now });
+        }
+        previous = now;
+        // Doubling stops at a quarter of the least warm-up, so that "in a row" spans some time and overshoots little.
+        if Duration::from_nanos(elapsed.host_ns) < least / 4 {
+            launches *= 2;
+        }
+    }
+}
+
+/// Launches of one sample: a multiple of the input sets, so that every sample sees the same rotation.
+pub(crate) fn launches_per_sample(timer: Timer, sets: u32, ns_per_launch: f64) -> u64 {
+    let least = match timer.source {
+        TimerSource::Monotonic => HOST_CLOCK_SAMPLE,
+        TimerSource::CudaEvent | TimerSource::VulkanTimestamp => OWN_CLOCK_SAMPLE,
+    };
+    let ticks_ns = MIN_TICKS * timer.tick_ps / 1_000;
+    let wanted_ns = (least.as_nanos() as u64).max(ticks_ns) as f64;
+    let launches = (wanted_ns / ns_per_launch.max(1.0)).ceil().max(1.0) as u64;
+    launches.next_multiple_of(u64::from(sets))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernels::device::Elapsed;
+
+    use super::*;
+
+    /// Plays back a time per launch for each call.
+    struct Scripted {
+        ns_per_launch: Vec<u64>,
+        calls: usize,
+    }
+
+    impl Loaded for Scripted {
+        fn timer(&self) -> Timer {
+            Timer { source: TimerSource::Monotonic, tick_ps: 1_000 }
+        }
+        fn poison(&mut self) -> Result<(), DeviceError> {
+            Ok(())
+        }
+        fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError> {
+            let per_launch = self.ns_per_launch[self.calls.min(self.ns_per_launch.len() - 1)];
+            self.calls += 1;
+            Ok(Elapsed { device_ns: launches * per_launch, host_ns: launches * per_launch })
+        }
+        fn read(&mut self, _set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn the_figure_is_the_steady_one_not_the_first() {
+        let mut device = Scripted { ns_per_launch: vec![90_000_000, 5_000_000, 2_000_000], calls: 0 };
+        let warm = warm_up(&mut device, 1, Duration::from_millis(100)).expect("a scripted device");
+        assert_eq!(warm.ns_per_launch, 2_000_000.0);
+        assert!(warm.warmup.elapsed_ns >= 100_000_000);
+    }
+
+    #[test]
+    fn a_device_that_never_settles_is_let_go() {
+        let ramp = (0..64).map(|i| 1_000_000 * (1 + i % 2)).collect();
+        let warm = warm_up(&mut Scripted { ns_per_launch: ramp, calls: 0 }, 1, Duration::from_millis(20)).expect("it ends");
+        assert!(warm.warmup.elapsed_ns < 20_000_000 * u64::from(PATIENCE) * 2);
+    }
+
+    #[test]
+    fn a_sample_is_long_enough_for_its_clock_and_turns_whole_rounds() {
+        let event = Timer { source: TimerSource::CudaEvent, tick_ps: 500_000 };
+        assert_eq!(launches_per_sample(event, 1, 4_000.0), 5_000);
+        assert_eq!(launches_per_sample(event, 3, 30_000_000.0), 3);
+        let slow_clock = Timer { source: TimerSource::Monotonic, tick_ps: 10_000_000 };
+        assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0), 12);
+    }
+}

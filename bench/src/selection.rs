@@ -1,0 +1,56 @@
+//! Which devices, workloads and seed a command line asks for.
+
+use attest::digest::Sha256;
+use kernels::device::{Device, Discovery};
+
+use crate::cli;
+use crate::exit::{Done, Failure, Outcome, fail};
+use crate::runner::Plan;
+use crate::suite::{SUITES, Suite};
+
+/// Turns the command line's selection into a plan.
+pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<Plan> {
+    Ok(Plan {
+        suite: suite(&selection.suite)?,
+        seed: seed(selection.seed.as_deref())?,
+        devices: devices(kernels::device::discover(), &selection.devices)?,
+        only: selection.only.clone(),
+        budget: selection.budget,
+        quiet,
+    })
+}
+
+fn suite(name: &str) -> Done<&'static Suite> {
+    Suite::find(name).ok_or_else(|| {
+        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        fail!(Usage, "there is no suite {name:?}").hint(format!("choose one of {}", known.join(", ")))
+    })
+}
+
+fn seed(hex: Option<&str>) -> Done<Sha256> {
+    match hex {
+        None => Ok(Sha256(attest::exact::PUBLIC_SEED)),
+        Some(hex) => Sha256::from_hex(hex).map_err(|error| Failure::new(Outcome::Usage, error)),
+    }
+}
+
+/// Devices that match a selector; without selectors, all. A selector that matches none is an error that says why.
+fn devices(found: Discovery, selectors: &[String]) -> Done<Vec<Box<dyn Device>>> {
+    let Discovery { devices, absent } = found;
+    let matches = |selector: &String, id: &str| id == selector || id.split(':').next() == Some(selector);
+    for selector in selectors {
+        if !devices.iter().any(|device| matches(selector, &device.facts().id)) {
+            let here: Vec<&str> = devices.iter().map(|device| &*device.facts().id).collect();
+            let why = absent.iter().find(|absent| selector.split(':').next() == Some(absent.api.as_str()));
+            let hint = why.map_or_else(
+                || format!("here are {}", here.join(", ")),
+                |absent| format!("{}; {}; here are {}", absent.reason, absent.hint, here.join(", ")),
+            );
+            return Err(fail!(Unfit, "there is no device {selector:?}").hint(hint));
+        }
+    }
+    let chosen = |device: &Box<dyn Device>| {
+        selectors.is_empty() || selectors.iter().any(|selector| matches(selector, &device.facts().id))
+    };
+    Ok(devices.into_iter().filter(chosen).collect())
+}
