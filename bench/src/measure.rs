@@ -95,12 +95,12 @@ impl Job<'_> {
         let inputs = kernels::inputs::generate(spec, dims, &self.seed.0);
         let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
         let timing = self.sample(record, &mut *loaded, sets, tick)?;
-        record.caveats = caveats::caveats(&timing, &record.conditions);
         if timing.stop == Stop::Interrupted {
             record.set(Status::Partial, format!("interrupted after {} samples", timing.samples_ns.len()));
         }
         agree(&timing.witness).map_err(Refusal::Failed)?;
         record.timing = Some(timing);
+        record.caveats = caveats::caveats(record);
         record.quality = Some(self.check(&mut *loaded, sets, &inputs)?);
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Job<'_> {
             if sampled.samples_ns.len() == self.rule.min_samples {
                 conditions.push(self.device.conditions(Moment::During));
             }
-            if let Some(stop) = self.rule.stop(&sampled.samples_ns, began.elapsed()) {
+            if let Some(stop) = self.rule.stop(&sampled.samples_ns, launches, began.elapsed()) {
                 return Ok(Sampled { stop, ..sampled });
             }
             if interrupt::asked() {

@@ -1,26 +1,17 @@
 //! What makes a record compare with no other.
 
-use attest::statement::{Caveat, Conditions, Stop, Timing};
+use attest::statement::{Caveat, Record};
 
-/// Interval half width past which a record says nothing useful, in parts per million of the median.
-const NOISY_PPM: u64 = 50_000;
-
-/// Processor time taken by other virtual machines past which the machine counts as shared, in parts per million.
+/// Processor time taken by other virtual machines past which the machine counts as shared, in parts per million. Idle
+/// neighbours cost under 1 %.
 const STEAL_PPM: u64 = 20_000;
 
-/// Reasons read off the device's state and the samples, each at most once.
-pub(crate) fn caveats(timing: &Timing, conditions: &[Conditions]) -> Vec<Caveat> {
-    let throttled = conditions.iter().any(|c| c.throttle.as_ref().is_some_and(|reasons| !reasons.is_empty()));
-    let shared = conditions
-        .iter()
-        .any(|c| c.other_processes.is_some_and(|n| n > 0) || c.steal_ppm.is_some_and(|ppm| ppm > STEAL_PPM));
-    [
-        (throttled, Caveat::Throttled),
-        (shared, Caveat::Shared),
-        (timing.summary.half_width_ppm() > NOISY_PPM, Caveat::Noisy),
-        (timing.stop == Stop::Interrupted, Caveat::Partial),
-    ]
-    .into_iter()
-    .filter_map(|(holds, caveat)| holds.then_some(caveat))
-    .collect()
+/// What the record's own figures call for, and what the host's say on top.
+pub(crate) fn caveats(record: &Record) -> Vec<Caveat> {
+    let mut caveats: Vec<Caveat> = record.required_caveats().collect();
+    let stolen = record.conditions.iter().any(|at| at.steal_ppm.is_some_and(|ppm| ppm > STEAL_PPM));
+    if stolen && !caveats.contains(&Caveat::Shared) {
+        caveats.push(Caveat::Shared);
+    }
+    caveats
 }

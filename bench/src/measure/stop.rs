@@ -16,11 +16,11 @@ pub(crate) struct StopRule {
 
 impl StopRule {
     /// Why to stop now, if at all. The budget never ends a record before [`StopRule::min_samples`].
-    pub(crate) fn stop(&self, samples_ns: &[u64], elapsed: Duration) -> Option<Stop> {
+    pub(crate) fn stop(&self, samples_ns: &[u64], launches: u64, elapsed: Duration) -> Option<Stop> {
         if samples_ns.len() < self.min_samples {
             return None;
         }
-        if self.converged(samples_ns) {
+        if self.converged(samples_ns, launches) {
             return Some(Stop::Converged);
         }
         if samples_ns.len() >= MAX_SAMPLES {
@@ -29,8 +29,8 @@ impl StopRule {
         (elapsed >= self.budget).then_some(Stop::Budget)
     }
 
-    fn converged(&self, samples_ns: &[u64]) -> bool {
-        summarize(samples_ns, 1).is_ok_and(|summary| summary.half_width_ppm() <= self.half_width_ppm)
+    fn converged(&self, samples_ns: &[u64], launches: u64) -> bool {
+        summarize(samples_ns, launches).is_ok_and(|summary| summary.half_width_ppm() <= self.half_width_ppm)
     }
 }
 
@@ -46,25 +46,25 @@ mod tests {
 
     #[test]
     fn nothing_stops_before_the_least_number_of_samples() {
-        assert_eq!(RULE.stop(&[1_000; 9], Duration::from_secs(99)), None);
+        assert_eq!(RULE.stop(&[1_000; 9], 1, Duration::from_secs(99)), None);
     }
 
     #[test]
     fn a_steady_case_stops_at_once_and_a_noisy_one_at_the_budget() {
-        assert_eq!(RULE.stop(&[1_000; 10], Duration::ZERO), Some(Stop::Converged));
+        assert_eq!(RULE.stop(&[1_000; 10], 1, Duration::ZERO), Some(Stop::Converged));
         let noisy = alternating(40, 1_000, 1_500);
-        assert_eq!(RULE.stop(&noisy, Duration::from_millis(999)), None);
-        assert_eq!(RULE.stop(&noisy, Duration::from_secs(1)), Some(Stop::Budget));
+        assert_eq!(RULE.stop(&noisy, 1, Duration::from_millis(999)), None);
+        assert_eq!(RULE.stop(&noisy, 1, Duration::from_secs(1)), Some(Stop::Budget));
     }
 
     #[test]
     fn an_interval_of_just_one_per_cent_is_converged() {
-        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_020), Duration::ZERO), Some(Stop::Converged));
-        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_100), Duration::ZERO), None);
+        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_020), 1, Duration::ZERO), Some(Stop::Converged));
+        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_100), 1, Duration::ZERO), None);
     }
 
     #[test]
     fn a_full_record_stops_however_noisy() {
-        assert_eq!(RULE.stop(&alternating(MAX_SAMPLES, 1_000, 2_000), Duration::ZERO), Some(Stop::Full));
+        assert_eq!(RULE.stop(&alternating(MAX_SAMPLES, 1_000, 2_000), 1, Duration::ZERO), Some(Stop::Full));
     }
 }

@@ -17,8 +17,9 @@ const OWN_CLOCK_SAMPLE: Duration = Duration::from_millis(20);
 /// A CPU is its own witness: long enough that a clock tick and a rayon wake-up vanish.
 const HOST_CLOCK_SAMPLE: Duration = Duration::from_millis(2);
 
-/// Timer ticks a sample spans at least, so that resolution costs 0.1 % at most.
-const MIN_TICKS: u64 = 1_000;
+/// A sample spans 1,000 timer ticks at least, so that resolution costs 0.1 % at most.
+/// A quarter is added because a sample may run faster than the warm-up did.
+const MIN_TICKS: u64 = 1_250;
 
 /// Result of warming up.
 pub(crate) struct Warm {
