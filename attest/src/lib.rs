@@ -15,6 +15,7 @@ pub mod leaf;
 pub mod merkle;
 pub mod note;
 pub mod run;
+pub mod schema;
 pub mod spec;
 pub mod statement;
 pub mod stats;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
@@ -13,7 +14,7 @@ use crate::jcs::{self, JcsError};
 /// Sizes of one case by name: `m`, `n`, `k`; `rows`, `cols`; `n` elements.
 pub type Dims = BTreeMap<String, u64>;
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// Name and version, never reused: `gemm.f32.v1`.
@@ -57,7 +58,7 @@ impl Spec {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Class {
     /// Output bytes are equal on every device.
@@ -66,14 +67,14 @@ pub enum Class {
     Float,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Cache {
     Cold,
     Hot,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Case {
     pub name: String,
@@ -81,7 +82,7 @@ pub struct Case {
     pub dims: Dims,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Size {
     Small,
@@ -89,7 +90,7 @@ pub enum Size {
     Large,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tensor {
     /// Name of the input's random stream, or of the output.
@@ -99,7 +100,7 @@ pub struct Tensor {
     pub shape: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Dtype {
     F32,
@@ -121,7 +122,7 @@ impl Dtype {
 }
 
 /// Allowed |got - want| for each element: `abs + rel * |want|`, both in parts per trillion (10^-12).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tolerance {
     pub rel_ppt: u64,
@@ -131,7 +132,7 @@ pub struct Tolerance {
 }
 
 /// A sum of products over dimensions and integers: `2*m*n*k`, `4*m*k+4*n*k+4*m*n`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Formula(pub String);
 

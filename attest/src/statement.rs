@@ -11,6 +11,7 @@ mod record;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::RecordError;
@@ -31,7 +32,7 @@ pub const PREDICATE_TYPE: &str = "urn:hallmark:attestation:compute-performance:v
 /// Largest statement in bytes that is written or read.
 pub const MAX_STATEMENT_BYTES: usize = 1 << 20;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
     #[serde(rename = "_type")]
@@ -42,19 +43,19 @@ pub struct Statement {
     pub predicate: Predicate,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
     pub name: String,
     pub digest: DigestSet,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DigestSet {
     pub sha256: Sha256,
 }
 
 /// What a signer says of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
     #[serde(flatten)]
@@ -73,7 +74,7 @@ pub struct Predicate {
 }
 
 /// What one run found; the public part of a run file, and the body of the predicate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Measured {
     pub tool: Tool,
@@ -93,7 +94,7 @@ pub struct Measured {
     pub evidence: Vec<EvidenceNote>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tool {
     pub name: String,
@@ -102,7 +103,7 @@ pub struct Tool {
     pub digest: DigestSet,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SuiteRef {
     /// `smoke`, `standard`, `full`, or `custom` when workloads were picked by hand.
@@ -114,7 +115,7 @@ pub struct SuiteRef {
     pub complete: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Code {
     /// Path inside the source tree: `kernels/src/gemm_f32/gemm_f32.spv`.
@@ -122,7 +123,7 @@ pub struct Code {
     pub sha256: Sha256,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Freshness {
     pub origin: String,
@@ -130,13 +131,13 @@ pub struct Freshness {
     pub root_hash: Sha256,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
     pub log_index: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EvidenceNote {
     /// The part spoken of: `records`, `devices`, `environment`.

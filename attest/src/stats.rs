@@ -2,10 +2,11 @@
 //!
 //! A sample is the time of a batch of launches in nanoseconds. Everything here is per launch, in picoseconds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Median of one case's launches with its distribution-free 95 % confidence interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     /// Samples the figures rest on.

@@ -8,7 +8,11 @@ use crate::exit::{Done, Or as _, Outcome};
 pub(crate) fn print(text: &str) -> Done {
     let mut out = std::io::stdout().lock();
     let line_end = if text.ends_with('\n') { "" } else { "\n" };
-    match out.write_all(text.as_bytes()).and_then(|()| out.write_all(line_end.as_bytes())).and_then(|()| out.flush()) {
+    match out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(line_end.as_bytes()))
+        .and_then(|()| out.flush())
+    {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         written => written.or(Outcome::Io),
     }
@@ -21,7 +25,12 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Done {
 
 /// Columns aligned for people: the first row is the head.
 pub(crate) fn columns(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let line = |row: &Vec<String>| {
         let cells = row.iter().enumerate().map(|(column, cell)| {
             let pad = width(column).unwrap_or(0) - cell.chars().count();
@@ -38,7 +47,10 @@ mod tests {
 
     #[test]
     fn columns_align_and_lines_end_clean() {
-        let rows = vec![vec!["id".to_owned(), "name".to_owned()], vec!["cuda:0".to_owned(), "x".to_owned()]];
+        let rows = vec![
+            vec!["id".to_owned(), "name".to_owned()],
+            vec!["cuda:0".to_owned(), "x".to_owned()],
+        ];
         assert_eq!(columns(&rows), "id      name\ncuda:0  x");
     }
 }

@@ -58,9 +58,7 @@ pub(crate) enum Command {
     /// Print the JSON Schema of a document, or the registry's OpenAPI
     Schema(Schema),
     /// Print a shell completion script
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
 }
@@ -350,7 +348,9 @@ pub(crate) enum Document {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} does not start with a whole number"))?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} does not start with a whole number"))?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1_000),

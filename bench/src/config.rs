@@ -24,18 +24,26 @@ impl Config {
             return Self::read(&path);
         }
         let path = folder("XDG_CONFIG_HOME", ".config").join("config.toml");
-        if path.exists() { Self::read(&path) } else { Ok(Self::default()) }
+        if path.exists() {
+            Self::read(&path)
+        } else {
+            Ok(Self::default())
+        }
     }
 
     fn read(path: &Path) -> Done<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| fail!(Io, "cannot read {}: {error}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| fail!(Io, "cannot read {}: {error}", path.display()))?;
         toml::from_str(&text).map_err(|error| {
-            fail!(Usage, "{}: {}", path.display(), error.message()).hint("it may set registry, key, trust and data")
+            fail!(Usage, "{}: {}", path.display(), error.message())
+                .hint("it may set registry, key, trust and data")
         })
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.data.clone().unwrap_or_else(|| folder("XDG_DATA_HOME", ".local/share"))
+        self.data
+            .clone()
+            .unwrap_or_else(|| folder("XDG_DATA_HOME", ".local/share"))
     }
 
     pub(crate) fn key(&self) -> PathBuf {
@@ -43,14 +51,18 @@ impl Config {
     }
 
     pub(crate) fn trust(&self) -> PathBuf {
-        self.trust.clone().unwrap_or_else(|| self.data().join("trusted_root.json"))
+        self.trust
+            .clone()
+            .unwrap_or_else(|| self.data().join("trusted_root.json"))
     }
 }
 
 /// `hallmark` below the folder that `variable` names, else below `fallback` in the home folder. The specification says
 /// that relative values are ignored.
 fn folder(variable: &str, fallback: &str) -> PathBuf {
-    let named = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let named = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(fallback);
     named.unwrap_or_else(home).join("hallmark")
 }

@@ -46,8 +46,15 @@ impl Trusted {
     pub(crate) fn load(trust: Option<&Path>, public_key: Option<&Path>, config: &Config) -> Done<Self> {
         let named = trust.map(Path::to_owned).or_else(|| config.trust.clone());
         let path = named.clone().unwrap_or_else(|| config.trust());
-        let root = if named.is_some() || path.exists() { Some(read_root(&path)?) } else { None };
-        Ok(Self { root, signer: public_key.map(signer::public_key).transpose()? })
+        let root = if named.is_some() || path.exists() {
+            Some(read_root(&path)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            root,
+            signer: public_key.map(signer::public_key).transpose()?,
+        })
     }
 
     pub(crate) fn of(believe: &cli::Believe, config: &Config) -> Done<Self> {
@@ -67,8 +74,9 @@ impl Trusted {
 }
 
 pub(crate) fn read_root(path: &Path) -> Done<TrustedRoot> {
-    TrustedRoot::parse(&files::read(path)?)
-        .map_err(|error| Failure::new(Outcome::Usage, error).hint(format!("{} must be a trusted_root.json", path.display())))
+    TrustedRoot::parse(&files::read(path)?).map_err(|error| {
+        Failure::new(Outcome::Usage, error).hint(format!("{} must be a trusted_root.json", path.display()))
+    })
 }
 
 /// Tells the kind of a file without believing it.
@@ -80,8 +88,11 @@ pub(crate) fn kind(name: &str, bytes: &[u8]) -> Done<Kind> {
         () if is("dsseEnvelope") => Ok(Kind::Receipt),
         () if is("payloadType") => Ok(Kind::Envelope),
         () if value.get("format").and_then(serde_json::Value::as_str) == Some(RUN_FORMAT) => Ok(Kind::Run),
-        () => Err(fail!(Usage, "{name} is neither a receipt nor an envelope nor a run file")
-            .hint("those are made by hallmark run, sign, submit and certify")),
+        () => Err(fail!(
+            Usage,
+            "{name} is neither a receipt nor an envelope nor a run file"
+        )
+        .hint("those are made by hallmark run, sign, submit and certify")),
     }
 }
 
@@ -99,10 +110,20 @@ impl Document {
     }
 
     pub(crate) fn of_receipt(receipt: &VerifiedReceipt) -> Done<Self> {
-        let log = LogPlace { origin: receipt.origin.clone(), index: receipt.log_index, tree_size: receipt.tree_size };
+        let log = LogPlace {
+            origin: receipt.origin.clone(),
+            index: receipt.log_index,
+            tree_size: receipt.tree_size,
+        };
         let mut checks = statement_checks(&receipt.key);
-        checks.push(passed("log inclusion", format!("leaf {} of {} in {}", log.index, log.tree_size, log.origin)));
-        checks.push(passed("checkpoint signature", "by a key of the trusted root".into()));
+        checks.push(passed(
+            "log inclusion",
+            format!("leaf {} of {} in {}", log.index, log.tree_size, log.origin),
+        ));
+        checks.push(passed(
+            "checkpoint signature",
+            "by a key of the trusted root".into(),
+        ));
         Ok(Self {
             statement: Statement::clone(&receipt.statement),
             digest: receipt.statement.digest(),
@@ -114,11 +135,18 @@ impl Document {
 
     fn of_envelope(name: &str, bytes: &[u8], trusted: &Trusted) -> Done<Self> {
         let key = trusted.signer().ok_or_else(|| {
-            fail!(Usage, "{name} is an envelope, and no public key says whose it should be").hint("name one with --public-key")
+            fail!(
+                Usage,
+                "{name} is an envelope, and no public key says whose it should be"
+            )
+            .hint("name one with --public-key")
         })?;
         let statement = verified_envelope(name, bytes, key)?;
         let mut checks = statement_checks(key);
-        checks.push(not_checked("log inclusion", "an envelope alone; submit it for a receipt"));
+        checks.push(not_checked(
+            "log inclusion",
+            "an envelope alone; submit it for a receipt",
+        ));
         Ok(Self {
             digest: statement.digest(),
             statement: Statement::clone(&statement),
@@ -139,7 +167,13 @@ impl Document {
             not_checked("signature", "a run file is not signed"),
             not_checked("log inclusion", "a run file is not logged"),
         ];
-        Ok(Self { statement, digest: Sha256::of(bytes), key_id: None, checks, log: None })
+        Ok(Self {
+            statement,
+            digest: Sha256::of(bytes),
+            key_id: None,
+            checks,
+            log: None,
+        })
     }
 
     pub(crate) fn statement(&self) -> &Statement {
@@ -169,36 +203,54 @@ impl Document {
 pub(crate) fn verified_envelope(name: &str, bytes: &[u8], key: &PublicKey) -> Done<VerifiedStatement> {
     let envelope = Envelope::parse(bytes).map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
     let verified = envelope.open(key, &P256).map_err(|error| {
-        fail!(VerificationFailed, "{name}: {error}").hint(format!("the key it was checked against is {}", key.id()))
+        fail!(VerificationFailed, "{name}: {error}")
+            .hint(format!("the key it was checked against is {}", key.id()))
     })?;
     Statement::read(&verified).map_err(|error| fail!(VerificationFailed, "{name}: {error}"))
 }
 
 /// Checks a receipt against the trusted root and, if one is named, the signer.
 pub(crate) fn verified_receipt(name: &str, bytes: &[u8], trusted: &Trusted) -> Done<VerifiedReceipt> {
-    verify_receipt(bytes, trusted.root()?, trusted.signer())
-        .map_err(|error| Failure::new(Outcome::VerificationFailed, anyhow::Error::new(error).context(name.to_owned())))
+    verify_receipt(bytes, trusted.root()?, trusted.signer()).map_err(|error| {
+        Failure::new(
+            Outcome::VerificationFailed,
+            anyhow::Error::new(error).context(name.to_owned()),
+        )
+    })
 }
 
 fn statement_checks(key: &PublicKey) -> Vec<Check> {
     vec![
         passed("envelope signature", format!("ECDSA P-256 by key {}", key.id())),
-        passed("statement", "strict JSON, known types, specs equal their digests".into()),
+        passed(
+            "statement",
+            "strict JSON, known types, specs equal their digests".into(),
+        ),
         passed("statistics", "recomputed from the samples".into()),
     ]
 }
 
 fn passed(name: &str, detail: String) -> Check {
-    Check { name: name.to_owned(), verdict: Verdict::Passed, detail }
+    Check {
+        name: name.to_owned(),
+        verdict: Verdict::Passed,
+        detail,
+    }
 }
 
 fn not_checked(name: &str, detail: &str) -> Check {
-    Check { name: name.to_owned(), verdict: Verdict::NotChecked, detail: detail.to_owned() }
+    Check {
+        name: name.to_owned(),
+        verdict: Verdict::NotChecked,
+        detail: detail.to_owned(),
+    }
 }
 
 /// Last part of a path, as the statement's subject names the run file.
 pub(crate) fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+    Path::new(path)
+        .file_name()
+        .map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Reads a run file for signing.

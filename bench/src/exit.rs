@@ -38,7 +38,11 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(outcome: Outcome, error: impl Into<anyhow::Error>) -> Self {
-        Self { outcome, error: error.into(), hint: None }
+        Self {
+            outcome,
+            error: error.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -72,7 +76,10 @@ impl Failure {
     /// Says where the results were kept.
     pub(crate) fn hint_where(self, path: &std::path::Path) -> Self {
         let kept = format!("the run file is kept at {}", path.display());
-        let hint = self.hint.as_ref().map_or_else(|| kept.clone(), |hint| format!("{hint}; {kept}"));
+        let hint = self
+            .hint
+            .as_ref()
+            .map_or_else(|| kept.clone(), |hint| format!("{hint}; {kept}"));
         self.hint(hint)
     }
 }

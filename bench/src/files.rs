@@ -13,13 +13,20 @@ const MAX_INPUT_BYTES: u64 = 4 << 20;
 /// Reads a file, or standard input for `-`, up to [`MAX_INPUT_BYTES`].
 pub(crate) fn read(path: &Path) -> Done<Vec<u8>> {
     let mut bytes = Vec::new();
-    let opened: std::io::Result<Box<dyn std::io::Read>> =
-        if path == Path::new("-") { Ok(Box::new(std::io::stdin())) } else { File::open(path).map(|file| Box::new(file) as _) };
+    let opened: std::io::Result<Box<dyn std::io::Read>> = if path == Path::new("-") {
+        Ok(Box::new(std::io::stdin()))
+    } else {
+        File::open(path).map(|file| Box::new(file) as _)
+    };
     opened
         .and_then(|input| input.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| fail!(Io, "cannot read {}: {error}", path.display()))?;
     if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(fail!(Usage, "{} is larger than {MAX_INPUT_BYTES} bytes", path.display()));
+        return Err(fail!(
+            Usage,
+            "{} is larger than {MAX_INPUT_BYTES} bytes",
+            path.display()
+        ));
     }
     Ok(bytes)
 }
@@ -27,15 +34,18 @@ pub(crate) fn read(path: &Path) -> Done<Vec<u8>> {
 /// Replaces `path` with `bytes`: written beside it, synced, renamed. On any error the old file stays as it was.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Done {
     write_as(path, bytes, 0o644).map_err(|error| {
-        fail!(Io, "cannot write {}: {error}", path.display()).hint("nothing was changed; free space or choose another --out")
+        fail!(Io, "cannot write {}: {error}", path.display())
+            .hint("nothing was changed; free space or choose another --out")
     })
 }
 
 /// Makes a file that only its owner can read; refuses to replace one.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Done {
     if path.exists() {
-        return Err(fail!(Usage, "{} exists and a key is never overwritten", path.display())
-            .hint("choose another --out, or move the old key away"));
+        return Err(
+            fail!(Usage, "{} exists and a key is never overwritten", path.display())
+                .hint("choose another --out, or move the old key away"),
+        );
     }
     write_as(path, bytes, 0o600).map_err(|error| fail!(Io, "cannot write {}: {error}", path.display()))
 }
@@ -53,7 +63,12 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
 }
 
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -66,7 +81,9 @@ fn folder_of(path: &Path) -> PathBuf {
 }
 
 fn name_of(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// Makes a folder and its parents.
@@ -96,8 +113,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("key.pem");
         write_secret(&path, b"first").expect("a new secret");
-        assert_eq!(std::fs::metadata(&path).expect("its metadata").permissions().mode() & 0o777, 0o600);
-        assert_eq!(write_secret(&path, b"second").expect_err("it exists").outcome, Outcome::Usage);
+        assert_eq!(
+            std::fs::metadata(&path)
+                .expect("its metadata")
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+        assert_eq!(
+            write_secret(&path, b"second").expect_err("it exists").outcome,
+            Outcome::Usage
+        );
         assert_eq!(read(&path).expect("the first"), b"first");
     }
 }

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use attest::digest::Sha256;
 use attest::spec::Case;
 use attest::statement::{
-    CaseRef, Conditions, Count, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timing, Witness, Work,
+    CaseRef, Conditions, Count, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timing, Witness,
+    Work,
 };
 use attest::stats::{MIN_SAMPLES, summarize};
 use kernels::device::{Device, DeviceError, Loaded};
@@ -68,7 +69,11 @@ impl Job<'_> {
         Record {
             workload: spec.id.clone(),
             spec_digest: spec.digest(),
-            case: CaseRef { name: self.case.name.clone(), size: self.case.size, dims: self.case.dims.clone() },
+            case: CaseRef {
+                name: self.case.name.clone(),
+                size: self.case.size,
+                dims: self.case.dims.clone(),
+            },
             path: PathClass::Portable,
             device: self.index,
             status: Status::Complete,
@@ -87,7 +92,10 @@ impl Job<'_> {
             return Err(Refusal::Interrupted);
         }
         let (spec, dims) = (&**self.workload.spec, &self.case.dims);
-        let bytes = spec.bytes.eval(dims).map_err(|error| Refusal::Failed(error.to_string()))?;
+        let bytes = spec
+            .bytes
+            .eval(dims)
+            .map_err(|error| Refusal::Failed(error.to_string()))?;
         let sets = sets::input_sets(spec.cache, self.device.facts(), bytes);
         if let Some(reason) = self.device.refusal(self.workload, dims, sets) {
             return Err(Refusal::Unsupported(reason));
@@ -96,7 +104,10 @@ impl Job<'_> {
         let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
         let timing = self.sample(record, &mut *loaded, sets, tick)?;
         if timing.stop == Stop::Interrupted {
-            record.set(Status::Partial, format!("interrupted after {} samples", timing.samples_ns.len()));
+            record.set(
+                Status::Partial,
+                format!("interrupted after {} samples", timing.samples_ns.len()),
+            );
         }
         agree(&timing.witness).map_err(Refusal::Failed)?;
         record.timing = Some(timing);
@@ -122,15 +133,25 @@ impl Job<'_> {
         record.conditions.push(self.device.conditions(Moment::After));
         let spec = &**self.workload.spec;
         let count = |formula: &attest::spec::Formula| {
-            formula.eval(&self.case.dims).map(Count).map_err(|error| Refusal::Failed(error.to_string()))
+            formula
+                .eval(&self.case.dims)
+                .map(Count)
+                .map_err(|error| Refusal::Failed(error.to_string()))
         };
-        let summary = summarize(&sampled.samples_ns, launches).map_err(|error| Refusal::Failed(error.to_string()))?;
+        let summary =
+            summarize(&sampled.samples_ns, launches).map_err(|error| Refusal::Failed(error.to_string()))?;
         Ok(Timing {
             cache: spec.cache,
             input_sets: sets,
-            work: Work { flop: count(&spec.flop)?, bytes: count(&spec.bytes)? },
+            work: Work {
+                flop: count(&spec.flop)?,
+                bytes: count(&spec.bytes)?,
+            },
             launches_per_sample: launches,
-            witness: Witness { device_ns: sampled.samples_ns.iter().sum(), host_ns: sampled.host_ns },
+            witness: Witness {
+                device_ns: sampled.samples_ns.iter().sum(),
+                host_ns: sampled.host_ns,
+            },
             samples_ns: sampled.samples_ns,
             summary,
             timer: loaded.timer(),
@@ -148,7 +169,11 @@ impl Job<'_> {
         tick: &mut dyn FnMut(),
     ) -> Result<Sampled, Refusal> {
         let began = Instant::now();
-        let mut sampled = Sampled { samples_ns: Vec::new(), host_ns: 0, stop: Stop::Budget };
+        let mut sampled = Sampled {
+            samples_ns: Vec::new(),
+            host_ns: 0,
+            stop: Stop::Budget,
+        };
         loop {
             let elapsed = loaded.run(launches)?;
             sampled.samples_ns.push(elapsed.device_ns);
@@ -162,7 +187,14 @@ impl Job<'_> {
             }
             if interrupt::asked() {
                 let enough = sampled.samples_ns.len() >= MIN_SAMPLES;
-                return if enough { Ok(Sampled { stop: Stop::Interrupted, ..sampled }) } else { Err(Refusal::Interrupted) };
+                return if enough {
+                    Ok(Sampled {
+                        stop: Stop::Interrupted,
+                        ..sampled
+                    })
+                } else {
+                    Err(Refusal::Interrupted)
+                };
             }
         }
     }
@@ -170,7 +202,8 @@ impl Job<'_> {
     /// Checks the outputs of every set that the timed launches wrote.
     fn check(&self, loaded: &mut dyn Loaded, sets: u32, inputs: &[Vec<u8>]) -> Result<Quality, Refusal> {
         let mut sample_seed = [0; 32];
-        getrandom::fill(&mut sample_seed).map_err(|error| Refusal::Failed(format!("no randomness: {error}")))?;
+        getrandom::fill(&mut sample_seed)
+            .map_err(|error| Refusal::Failed(format!("no randomness: {error}")))?;
         let outputs = loaded.read(0)?;
         let quality = kernels::check::check(self.workload, &self.case.dims, inputs, &outputs, &sample_seed)
             .map_err(|mismatch| Refusal::Failed(mismatch.to_string()))?;
@@ -221,9 +254,33 @@ mod tests {
 
     #[test]
     fn clocks_may_differ_by_two_per_cent_and_no_more() {
-        assert!(agree(&Witness { device_ns: 980_000_000, host_ns: 1_000_000_000 }).is_ok());
-        assert!(agree(&Witness { device_ns: 1_020_000_000, host_ns: 1_000_000_000 }).is_ok());
-        assert!(agree(&Witness { device_ns: 979_999_999, host_ns: 1_000_000_000 }).is_err());
-        assert!(agree(&Witness { device_ns: 2_000_000_000, host_ns: 1_000_000_000 }).is_err());
+        assert!(
+            agree(&Witness {
+                device_ns: 980_000_000,
+                host_ns: 1_000_000_000
+            })
+            .is_ok()
+        );
+        assert!(
+            agree(&Witness {
+                device_ns: 1_020_000_000,
+                host_ns: 1_000_000_000
+            })
+            .is_ok()
+        );
+        assert!(
+            agree(&Witness {
+                device_ns: 979_999_999,
+                host_ns: 1_000_000_000
+            })
+            .is_err()
+        );
+        assert!(
+            agree(&Witness {
+                device_ns: 2_000_000_000,
+                host_ns: 1_000_000_000
+            })
+            .is_err()
+        );
     }
 }

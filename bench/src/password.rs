@@ -45,9 +45,15 @@ fn given(file: Option<&Path>) -> Done<Option<Vec<u8>>> {
 
 fn prompt(question: &str) -> Done<Vec<u8>> {
     if !std::io::stdin().is_terminal() {
-        return Err(fail!(Usage, "the key needs a password and there is no terminal to ask on").hint(HINT));
+        return Err(fail!(
+            Usage,
+            "the key needs a password and there is no terminal to ask on"
+        )
+        .hint(HINT));
     }
-    rpassword::prompt_password(question).map(String::into_bytes).or(Outcome::Io)
+    rpassword::prompt_password(question)
+        .map(String::into_bytes)
+        .or(Outcome::Io)
 }
 
 fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {

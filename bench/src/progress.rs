@@ -23,10 +23,23 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(total: usize, each: Duration, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let target = if quiet || !terminal { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if quiet || !terminal {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let style = ProgressStyle::with_template("{spinner} [{pos}/{len}] {msg}").expect("a valid template");
         let bar = ProgressBar::with_draw_target(Some(total as u64), target).with_style(style);
-        Self { bar, quiet, terminal, total, done: 0, each, began: Instant::now(), last_line: None }
+        Self {
+            bar,
+            quiet,
+            terminal,
+            total,
+            done: 0,
+            each,
+            began: Instant::now(),
+            last_line: None,
+        }
     }
 
     /// A record begins.

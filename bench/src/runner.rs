@@ -5,7 +5,9 @@ use std::time::Duration;
 use attest::digest::Sha256;
 use attest::run::{RUN_FORMAT, Run};
 use attest::spec::Case;
-use attest::statement::{Api, Code, Device as Facts, DeviceKind, Evidence, EvidenceNote, Measured, Record, Status, SuiteRef, Tool};
+use attest::statement::{
+    Api, Code, Device as Facts, DeviceKind, Evidence, EvidenceNote, Measured, Record, Status, SuiteRef, Tool,
+};
 use kernels::device::Device;
 use kernels::workload::{Kernel, Target, Workload};
 
@@ -32,22 +34,32 @@ pub(crate) struct Plan {
 impl Plan {
     fn cases(&self) -> Vec<(&'static Workload, &'static Case)> {
         let wanted = |id: &str| self.only.is_empty() || self.only.iter().any(|prefix| id.starts_with(prefix));
-        self.suite.cases().into_iter().filter(|(workload, _)| wanted(&workload.spec.id)).collect()
+        self.suite
+            .cases()
+            .into_iter()
+            .filter(|(workload, _)| wanted(&workload.spec.id))
+            .collect()
     }
 
     /// Measures every case on every device. An interrupted run is whole but says it is not complete.
     pub(crate) fn run(&self) -> Done<Run> {
         let cases = self.cases();
         if cases.is_empty() {
-            return Err(fail!(Usage, "no workload of suite {} starts with {:?}", self.suite.name, self.only)
-                .hint("hallmark workloads lists them"));
+            return Err(fail!(
+                Usage,
+                "no workload of suite {} starts with {:?}",
+                self.suite.name,
+                self.only
+            )
+            .hint("hallmark workloads lists them"));
         }
         let tool = tool()?;
         let started = now();
         let records = self.records(&cases);
         let devices: Vec<Facts> = self.devices.iter().map(|device| device.facts().clone()).collect();
         let whole = self.only.is_empty() && self.budget.is_none();
-        let complete = whole && !interrupt::asked() && records.iter().all(|record| record.status != Status::Failed);
+        let complete =
+            whole && !interrupt::asked() && records.iter().all(|record| record.status != Status::Failed);
         let measured = Measured {
             tool,
             suite: SuiteRef {
@@ -64,11 +76,23 @@ impl Plan {
             specs: specs(&cases),
             records,
             evidence: ["devices", "environment", "records"]
-                .map(|field| EvidenceNote { field: field.to_owned(), level: Evidence::Claimed })
+                .map(|field| EvidenceNote {
+                    field: field.to_owned(),
+                    level: Evidence::Claimed,
+                })
                 .into(),
         };
-        let device_uuids = self.devices.iter().map(|device| device.uuid().to_owned()).collect();
-        Ok(Run { format: RUN_FORMAT.to_owned(), measured, device_uuids, private: host::private() })
+        let device_uuids = self
+            .devices
+            .iter()
+            .map(|device| device.uuid().to_owned())
+            .collect();
+        Ok(Run {
+            format: RUN_FORMAT.to_owned(),
+            measured,
+            device_uuids,
+            private: host::private(),
+        })
     }
 
     fn records(&self, cases: &[(&'static Workload, &'static Case)]) -> Vec<Record> {
@@ -78,7 +102,12 @@ impl Plan {
         let mut records = Vec::new();
         for (index, device) in self.devices.iter().enumerate() {
             for &(workload, case) in cases {
-                progress.begin(&format!("{} {} {}", device.facts().id, workload.spec.id, case.name));
+                progress.begin(&format!(
+                    "{} {} {}",
+                    device.facts().id,
+                    workload.spec.id,
+                    case.name
+                ));
                 let mut rule = self.suite.rule();
                 rule.budget = budget;
                 let job = Job {
@@ -101,7 +130,10 @@ impl Plan {
 
 fn now() -> String {
     // Whole seconds: the statement claims nothing finer of a clock nobody checked.
-    jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_else(|_| jiff::Timestamp::now()).to_string()
+    jiff::Timestamp::now()
+        .round(jiff::Unit::Second)
+        .unwrap_or_else(|_| jiff::Timestamp::now())
+        .to_string()
 }
 
 fn tool() -> Done<Tool> {
@@ -109,7 +141,9 @@ fn tool() -> Done<Tool> {
     Ok(Tool {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        digest: attest::statement::DigestSet { sha256: Sha256::of(&program) },
+        digest: attest::statement::DigestSet {
+            sha256: Sha256::of(&program),
+        },
     })
 }
 
@@ -144,7 +178,10 @@ fn code_of(workload: &Workload, case: &Case, device: &Facts) -> Vec<Code> {
         Api::Vulkan => "spv",
         Api::Cuda => "ptx",
     };
-    let target = Target { api: device.api, software: device.kind == DeviceKind::Software };
+    let target = Target {
+        api: device.api,
+        software: device.kind == DeviceKind::Software,
+    };
     let bytes_of = |kernel: &'static Kernel| match device.api {
         Api::Cuda => kernel.ptx.map(str::as_bytes),
         _ => kernel.spirv,
@@ -155,7 +192,10 @@ fn code_of(workload: &Workload, case: &Case, device: &Facts) -> Vec<Code> {
         .filter_map(|launch| {
             let Kernel { folder, name, .. } = launch.kernel;
             let path = format!("kernels/src/{folder}/{name}.{extension}");
-            Some(Code { path, sha256: Sha256::of(bytes_of(launch.kernel)?) })
+            Some(Code {
+                path,
+                sha256: Sha256::of(bytes_of(launch.kernel)?),
+            })
         })
         .collect()
 }

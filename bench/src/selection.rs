@@ -41,7 +41,9 @@ fn devices(found: Discovery, selectors: &[String]) -> Done<Vec<Box<dyn Device>>>
     for selector in selectors {
         if !devices.iter().any(|device| matches(selector, &device.facts().id)) {
             let here: Vec<&str> = devices.iter().map(|device| &*device.facts().id).collect();
-            let why = absent.iter().find(|absent| selector.split(':').next() == Some(absent.api.as_str()));
+            let why = absent
+                .iter()
+                .find(|absent| selector.split(':').next() == Some(absent.api.as_str()));
             let hint = why.map_or_else(
                 || format!("here are {}", here.join(", ")),
                 |absent| format!("{}; {}; here are {}", absent.reason, absent.hint, here.join(", ")),
@@ -50,7 +52,10 @@ fn devices(found: Discovery, selectors: &[String]) -> Done<Vec<Box<dyn Device>>>
         }
     }
     let chosen = |device: &Box<dyn Device>| {
-        selectors.is_empty() || selectors.iter().any(|selector| matches(selector, &device.facts().id))
+        selectors.is_empty()
+            || selectors
+                .iter()
+                .any(|selector| matches(selector, &device.facts().id))
     };
     Ok(devices.into_iter().filter(chosen).collect())
 }

@@ -22,10 +22,16 @@ pub(crate) fn open(key: &cli::Key, config: &Config) -> Done<SigningKey> {
         return Err(fail!(Usage, "there is no key at {}", path.display()).hint("hallmark keys new makes one"));
     }
     let pem = text(&path)?;
-    let password = if pem.contains(ENCRYPTED) { Some(password::existing(key.password_file.as_deref())?) } else { None };
+    let password = if pem.contains(ENCRYPTED) {
+        Some(password::existing(key.password_file.as_deref())?)
+    } else {
+        None
+    };
     SigningKey::from_pem(&pem, password.as_deref()).map_err(|error| {
-        Failure::new(Outcome::Usage, error)
-            .hint(format!("{} must be a P-256 key in PKCS#8 PEM, and the password its own", path.display()))
+        Failure::new(Outcome::Usage, error).hint(format!(
+            "{} must be a P-256 key in PKCS#8 PEM, and the password its own",
+            path.display()
+        ))
     })
 }
 
@@ -50,10 +56,12 @@ pub(crate) fn make(path: &Path, password: Option<&[u8]>) -> Done<SigningKey> {
 
 pub(crate) fn public_key(path: &Path) -> Done<PublicKey> {
     PublicKey::from_pem(&text(path)?).map_err(|error| {
-        Failure::new(Outcome::Usage, error).hint(format!("{} must be a P-256 public key in PEM", path.display()))
+        Failure::new(Outcome::Usage, error)
+            .hint(format!("{} must be a P-256 public key in PEM", path.display()))
     })
 }
 
 fn text(path: &Path) -> Done<String> {
-    String::from_utf8(files::read(path)?).map_err(|_| fail!(Usage, "{} is not text, so it is no PEM file", path.display()))
+    String::from_utf8(files::read(path)?)
+        .map_err(|_| fail!(Usage, "{} is not text, so it is no PEM file", path.display()))
 }

@@ -85,7 +85,11 @@ impl Suite {
     }
 
     pub(crate) fn rule(&self) -> StopRule {
-        StopRule { min_samples: MIN_SAMPLES, half_width_ppm: HALF_WIDTH_PPM, budget: self.budget }
+        StopRule {
+            min_samples: MIN_SAMPLES,
+            half_width_ppm: HALF_WIDTH_PPM,
+            budget: self.budget,
+        }
     }
 
     /// SHA-256 of the suite's RFC 8785 bytes.
@@ -93,7 +97,11 @@ impl Suite {
         let written = Written {
             name: self.name,
             version: self.version,
-            cases: self.cases().iter().map(|(workload, case)| (&*workload.spec.id, &*case.name)).collect(),
+            cases: self
+                .cases()
+                .iter()
+                .map(|(workload, case)| (&*workload.spec.id, &*case.name))
+                .collect(),
             min_samples: MIN_SAMPLES,
             half_width_ppm: HALF_WIDTH_PPM,
             budget_ms: self.budget.as_millis() as u64,
@@ -112,9 +120,17 @@ mod tests {
         for suite in SUITES {
             assert!(Suite::find(suite.name).is_some_and(|found| found.digest() == suite.digest()));
         }
-        let smoke: Vec<&str> = SUITES[0].cases().iter().map(|(workload, _)| &*workload.spec.id).collect();
+        let smoke: Vec<&str> = SUITES[0]
+            .cases()
+            .iter()
+            .map(|(workload, _)| &*workload.spec.id)
+            .collect();
         for workload in kernels::catalogue::WORKLOADS {
-            assert!(smoke.contains(&&*workload.spec.id), "{} has no small case", workload.spec.id);
+            assert!(
+                smoke.contains(&&*workload.spec.id),
+                "{} has no small case",
+                workload.spec.id
+            );
         }
     }
 }

@@ -8,7 +8,11 @@ pub(crate) fn colour(stream_is_terminal: bool) -> bool {
 }
 
 fn paint(code: &str, word: &str) -> String {
-    if colour(std::io::stderr().is_terminal()) { format!("\x1b[{code}m{word}\x1b[0m") } else { word.to_owned() }
+    if colour(std::io::stderr().is_terminal()) {
+        format!("\x1b[{code}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
 }
 
 fn line(text: &str) {

@@ -35,7 +35,10 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
     let trusted = crate::document::Trusted::load(args.registry.trust.as_deref(), None, config)?;
     let document = Document::of_receipt(&verified_receipt("receipt.json", &receipt, &trusted)?)?;
     let report = folder.join("report.html");
-    files::write(&report, super::report::render(&[&document], Format::Html)?.as_bytes())?;
+    files::write(
+        &report,
+        super::report::render(&[&document], Format::Html)?.as_bytes(),
+    )?;
     finish(args.format, &document, &folder)
 }
 
@@ -45,12 +48,20 @@ fn by_time(config: &Config) -> PathBuf {
 }
 
 fn finish(format: Format, document: &Document, folder: &std::path::Path) -> Done {
-    let files = ["run.json", "envelope.json", "receipt.json", "signer.pem", "report.html"];
+    let files = [
+        "run.json",
+        "envelope.json",
+        "receipt.json",
+        "signer.pem",
+        "report.html",
+    ];
     match format {
         Format::Text => {
             answer::print(&super::report::render(&[document], Format::Text)?)?;
             let log = document.shown().log;
-            let place = log.map(|log| format!("leaf {} of log {}", log.index, log.origin)).unwrap_or_default();
+            let place = log
+                .map(|log| format!("leaf {} of log {}", log.index, log.origin))
+                .unwrap_or_default();
             talk::say(&format!("\nverified: {place}, digest {}", document.digest()));
             for file in files {
                 talk::say(&format!("  {}", folder.join(file).display()));
@@ -64,6 +75,9 @@ fn finish(format: Format, document: &Document, folder: &std::path::Path) -> Done
             "folder": folder,
             "files": files,
         })),
-        other => Err(fail!(Usage, "a certificate is shown as text or json, not {other:?}")),
+        other => Err(fail!(
+            Usage,
+            "a certificate is shown as text or json, not {other:?}"
+        )),
     }
 }

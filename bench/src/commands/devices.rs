@@ -46,7 +46,11 @@ pub(super) fn run(format: Format) -> Done {
 }
 
 fn missing(absent: &Absent) -> Missing<'_> {
-    Missing { api: absent.api.as_str(), reason: &absent.reason, hint: &absent.hint }
+    Missing {
+        api: absent.api.as_str(),
+        reason: &absent.reason,
+        hint: &absent.hint,
+    }
 }
 
 fn list(device: &dyn Device) -> Listed<'_> {
@@ -56,28 +60,54 @@ fn list(device: &dyn Device) -> Listed<'_> {
     let cannot_run = cases
         .filter_map(|(workload, case)| {
             let reason = device.refusal(workload, &case.dims, 1)?;
-            Some(Refused { workload: &workload.spec.id, case: &case.name, reason })
+            Some(Refused {
+                workload: &workload.spec.id,
+                case: &case.name,
+                reason,
+            })
         })
         .collect();
-    Listed { facts: device.facts(), uuid: device.uuid(), cannot_run }
+    Listed {
+        facts: device.facts(),
+        uuid: device.uuid(),
+        cannot_run,
+    }
 }
 
 fn text(listed: &[Listed<'_>], absent: &[Absent]) -> String {
-    let mut rows = vec![["DEVICE", "KIND", "NAME", "MEMORY", "DRIVER"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["DEVICE", "KIND", "NAME", "MEMORY", "DRIVER"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     rows.extend(listed.iter().map(|device| {
         let facts = device.facts;
         let driver = format!("{} {}", facts.driver.name, facts.driver.version);
-        vec![facts.id.clone(), kind(facts.kind).into(), facts.name.clone(), unit_bytes(facts.memory_bytes), driver]
+        vec![
+            facts.id.clone(),
+            kind(facts.kind).into(),
+            facts.name.clone(),
+            unit_bytes(facts.memory_bytes),
+            driver,
+        ]
     }));
     let mut text = answer::columns(&rows);
     for device in listed {
         text += &format!("\n\n{}: {}", device.facts.id, device.facts.features.join(" "));
         for refused in &device.cannot_run {
-            text += &format!("\n  cannot run {} {}: {}", refused.workload, refused.case, refused.reason);
+            text += &format!(
+                "\n  cannot run {} {}: {}",
+                refused.workload, refused.case, refused.reason
+            );
         }
     }
     for absent in absent {
-        text += &format!("\n\nno {}: {}\n  {}", absent.api.as_str(), absent.reason, absent.hint);
+        text += &format!(
+            "\n\nno {}: {}\n  {}",
+            absent.api.as_str(),
+            absent.reason,
+            absent.hint
+        );
     }
     text
 }

@@ -7,10 +7,18 @@ use crate::{answer, password, signer, talk};
 
 pub(super) fn run(keys: Keys, config: &Config) -> Done {
     match keys {
-        Keys::New { out, password_file, no_password } => {
+        Keys::New {
+            out,
+            password_file,
+            no_password,
+        } => {
             let named = std::env::var_os("HALLMARK_KEY").map(Into::into);
             let path = out.or(named).unwrap_or_else(|| config.key());
-            let password = if no_password { None } else { Some(password::new(password_file.as_deref())?) };
+            let password = if no_password {
+                None
+            } else {
+                Some(password::new(password_file.as_deref())?)
+            };
             let key = signer::make(&path, password.as_deref())?;
             answer::print(&key.public().to_pem())
         }

@@ -13,7 +13,10 @@ pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
     let run = selection::plan(&args.selection, quiet)?.run()?;
     let bytes = write(&run, &args.out)?;
     let name = args.out.display().to_string();
-    answer::print(&super::report::render(&[Document::of_run(&name, &bytes)?], args.format)?)?;
+    answer::print(&super::report::render(
+        &[Document::of_run(&name, &bytes)?],
+        args.format,
+    )?)?;
     talk::say(&format!("run file: {name}"));
     verdict(&run)
 }
@@ -29,9 +32,17 @@ pub(super) fn write(run: &Run, path: &std::path::Path) -> Done<Vec<u8>> {
 /// An interrupted run and a failed record end the program with their own code, after everything was kept.
 pub(super) fn verdict(run: &Run) -> Done {
     if interrupt::asked() {
-        return Err(fail!(Interrupted, "interrupted; what was measured is kept and marked partial"));
+        return Err(fail!(
+            Interrupted,
+            "interrupted; what was measured is kept and marked partial"
+        ));
     }
-    let failed: Vec<&Record> = run.measured.records.iter().filter(|record| record.status == Status::Failed).collect();
+    let failed: Vec<&Record> = run
+        .measured
+        .records
+        .iter()
+        .filter(|record| record.status == Status::Failed)
+        .collect();
     match failed.first() {
         None => Ok(()),
         Some(first) => Err(refused(run, failed.len(), first)),
@@ -39,18 +50,33 @@ pub(super) fn verdict(run: &Run) -> Done {
 }
 
 fn refused(run: &Run, count: usize, first: &Record) -> Failure {
-    let device = run.measured.devices.get(first.device as usize).map_or("?", |device| &device.id);
+    let device = run
+        .measured
+        .devices
+        .get(first.device as usize)
+        .map_or("?", |device| &device.id);
     let reason = first.reason.as_deref().unwrap_or("no reason given");
-    fail!(Unfit, "{count} of {} records were refused; {device} {}: {reason}", run.measured.records.len(), first.workload)
-        .hint("rerun with --device cpu:0 to see whether the driver is at fault, or on a quiet machine")
+    fail!(
+        Unfit,
+        "{count} of {} records were refused; {device} {}: {reason}",
+        run.measured.records.len(),
+        first.workload
+    )
+    .hint("rerun with --device cpu:0 to see whether the driver is at fault, or on a quiet machine")
 }
 
 /// Bytes for people, in binary units.
 pub(super) fn unit_bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let step = (0..UNITS.len() - 1).take_while(|&step| bytes >> (10 * (step + 1)) > 0).count();
+    let step = (0..UNITS.len() - 1)
+        .take_while(|&step| bytes >> (10 * (step + 1)) > 0)
+        .count();
     let scaled = bytes as f64 / (1u64 << (10 * step)) as f64;
-    if step == 0 { format!("{bytes} B") } else { format!("{scaled:.1} {}", UNITS[step]) }
+    if step == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{scaled:.1} {}", UNITS[step])
+    }
 }
 
 /// Formats of a table on standard output.

@@ -25,14 +25,20 @@ pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
 }
 
 /// Submits an envelope and gives back a receipt that has been verified.
-pub(super) fn receipt(client: &Client, root: &TrustedRoot, envelope: &[u8], key: &PublicKey) -> Done<Vec<u8>> {
+pub(super) fn receipt(
+    client: &Client,
+    root: &TrustedRoot,
+    envelope: &[u8],
+    key: &PublicKey,
+) -> Done<Vec<u8>> {
     client.submit(envelope, key, root).map_err(failure)
 }
 
 /// The registry's client and the trusted root it is held to.
 pub(super) fn client(args: &cli::Registry, config: &Config) -> Done<(Client, TrustedRoot)> {
     let client = client_if_named(args, config)?.ok_or_else(|| {
-        fail!(Usage, "no registry is named").hint("name one with --registry URL, HALLMARK_REGISTRY or the configuration file")
+        fail!(Usage, "no registry is named")
+            .hint("name one with --registry URL, HALLMARK_REGISTRY or the configuration file")
     })?;
     let trusted = Trusted::load(args.trust.as_deref(), None, config)?;
     Ok((client, trusted.root()?.clone()))
@@ -49,7 +55,11 @@ pub(super) fn connect(url: &str, timeout: Duration) -> Done<Client> {
 
 /// A registry that lies is a failed verification; one that is down, slow or refuses is I/O.
 pub(super) fn failure(error: ClientError) -> Failure {
-    let outcome = if error.is_lie() { Outcome::VerificationFailed } else { Outcome::Io };
+    let outcome = if error.is_lie() {
+        Outcome::VerificationFailed
+    } else {
+        Outcome::Io
+    };
     let hint = error.hint();
     let failure = Failure::new(outcome, error);
     match hint {
@@ -60,7 +70,11 @@ pub(super) fn failure(error: ClientError) -> Failure {
 
 pub(super) fn serve(args: cli::Serve) -> Done {
     let address_file = args.address_file;
-    let config = registry::Config { listen: args.listen, origin: args.origin, ..registry::Config::new(args.data) };
+    let config = registry::Config {
+        listen: args.listen,
+        origin: args.origin,
+        ..registry::Config::new(args.data)
+    };
     registry::serve(config, |address| {
         talk::say(&format!("serving on http://{address}/"));
         if let Some(path) = &address_file {
@@ -79,5 +93,9 @@ pub(super) fn fsck(args: &cli::Fsck) -> Done {
         Format::Json => answer::json(&report)?,
         other => return Err(fail!(Usage, "a check is shown as text or json, not {other:?}")),
     }
-    if report.is_sound() { Ok(()) } else { Err(fail!(VerificationFailed, "{} is damaged", args.data.display())) }
+    if report.is_sound() {
+        Ok(())
+    } else {
+        Err(fail!(VerificationFailed, "{} is damaged", args.data.display()))
+    }
 }

@@ -12,7 +12,11 @@ use crate::{answer, files, talk};
 
 pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
     let trusted = Trusted::of(&args.believe, config)?;
-    let documents = args.files.iter().map(|file| Document::open(file, &trusted)).collect::<Done<Vec<_>>>()?;
+    let documents = args
+        .files
+        .iter()
+        .map(|file| Document::open(file, &trusted))
+        .collect::<Done<Vec<_>>>()?;
     let rendered = render(&documents, args.format)?;
     match &args.out {
         None => answer::print(&rendered),
@@ -26,7 +30,10 @@ pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
 
 /// The documents in one of the formats.
 pub(super) fn render<D: Borrow<Document>>(documents: &[D], format: Format) -> Done<String> {
-    let shown: Vec<Shown<'_>> = documents.iter().map(|document| document.borrow().shown()).collect();
+    let shown: Vec<Shown<'_>> = documents
+        .iter()
+        .map(|document| document.borrow().shown())
+        .collect();
     let colour = talk::colour(std::io::IsTerminal::is_terminal(&std::io::stdout()));
     Ok(match format {
         Format::Html => reports::page::html(&shown),

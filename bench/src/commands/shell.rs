@@ -8,8 +8,8 @@ use crate::exit::{Done, Or as _, Outcome};
 
 pub(super) fn schema(document: Document) -> Done {
     match document {
-        Document::Statement => answer::print(attest::schema::STATEMENT),
-        Document::Run => answer::print(attest::schema::RUN),
+        Document::Statement => answer::json(&attest::schema::statement()),
+        Document::Run => answer::json(&attest::schema::run()),
         Document::Openapi => answer::json(&registry::openapi()),
     }
 }
@@ -22,6 +22,8 @@ pub(super) fn completions(shell: clap_complete::Shell) -> Done {
 
 pub(super) fn man() -> Done {
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).or(Outcome::Io)?;
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .or(Outcome::Io)?;
     answer::print(&String::from_utf8_lossy(&page))
 }

@@ -19,7 +19,9 @@ pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
         None => None,
     };
     if freshness.is_none() {
-        talk::warn("no registry named: the statement carries no checkpoint, so nothing shows when it was signed");
+        talk::warn(
+            "no registry named: the statement carries no checkpoint, so nothing shows when it was signed",
+        );
     }
     let envelope = envelope(&args.run, &key, freshness)?;
     files::write(&args.out, &envelope.to_json())?;
@@ -31,8 +33,9 @@ pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
 pub(super) fn envelope(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -> Done<Envelope> {
     let (run_file, bytes) = read_run(run)?;
     let name = file_name(&run.display().to_string());
-    let statement = Statement::from_run(&run_file, &bytes, &name, freshness)
-        .map_err(|error| fail!(VerificationFailed, "{}: {error}", run.display()).hint("measure again with hallmark run"))?;
+    let statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(|error| {
+        fail!(VerificationFailed, "{}: {error}", run.display()).hint("measure again with hallmark run")
+    })?;
     let payload = attest::jcs::to_vec(&statement).or(Outcome::Unfit)?;
     Ok(Envelope::sign(payload, key))
 }
@@ -41,5 +44,9 @@ pub(super) fn envelope(run: &Path, key: &SigningKey, freshness: Option<Freshness
 pub(super) fn fresh(registry: &cli::Registry, config: &Config) -> Done<Freshness> {
     let (client, root) = client(registry, config)?;
     let checkpoint = client.checkpoint(&root).map_err(super::registry::failure)?;
-    Ok(Freshness { origin: checkpoint.origin, tree_size: checkpoint.size, root_hash: checkpoint.root })
+    Ok(Freshness {
+        origin: checkpoint.origin,
+        tree_size: checkpoint.size,
+        root_hash: checkpoint.root,
+    })
 }

@@ -21,7 +21,9 @@ pub(super) fn run(trust: Trust, config: &Config) -> Done {
             let root = TrustedRoot::parse(&bytes).or(Outcome::VerificationFailed)?;
             let path = out.unwrap_or_else(|| config.trust());
             files::write(&path, &bytes)?;
-            talk::warn("fetched without proof: compare the fingerprints with the registry's operator by another way");
+            talk::warn(
+                "fetched without proof: compare the fingerprints with the registry's operator by another way",
+            );
             talk::say(&format!("wrote {}", path.display()));
             show(&root, Format::Text)
         }
@@ -33,7 +35,11 @@ pub(super) fn run(trust: Trust, config: &Config) -> Done {
 fn show(root: &TrustedRoot, format: Format) -> Done {
     match format {
         Format::Text => {
-            let mut rows = vec![["ORIGIN", "KEY", "FINGERPRINT", "VALID"].map(str::to_owned).to_vec()];
+            let mut rows = vec![
+                ["ORIGIN", "KEY", "FINGERPRINT", "VALID"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ];
             rows.extend(root.logs().iter().map(|log| {
                 let until = log.valid_until.as_deref().unwrap_or("now on");
                 vec![
@@ -46,7 +52,10 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
             answer::print(&answer::columns(&rows))
         }
         Format::Json => answer::print(&String::from_utf8_lossy(&root.to_json())),
-        other => Err(fail!(Usage, "a trusted root is shown as text or json, not {other:?}")),
+        other => Err(fail!(
+            Usage,
+            "a trusted root is shown as text or json, not {other:?}"
+        )),
     }
 }
 
@@ -57,8 +66,13 @@ fn make(data: &Path, out: &PathBuf) -> Done {
 }
 
 fn rotate(file: &Path, next: &Path, out: &PathBuf) -> Done {
-    let now = jiff::Timestamp::now().round(jiff::Unit::Second).or(Outcome::Unfit)?.to_string();
-    let rotated = read_root(file)?.rotate(&read_root(next)?, &now).or(Outcome::Usage)?;
+    let now = jiff::Timestamp::now()
+        .round(jiff::Unit::Second)
+        .or(Outcome::Unfit)?
+        .to_string();
+    let rotated = read_root(file)?
+        .rotate(&read_root(next)?, &now)
+        .or(Outcome::Usage)?;
     files::write(out, &rotated.to_json())?;
     answer::print(&out.display().to_string())
 }

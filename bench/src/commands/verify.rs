@@ -12,8 +12,11 @@ pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
     let trusted = Trusted::load(args.trust.as_deref(), args.public_key.as_deref(), config)?;
     let name = args.file.display().to_string();
     if document::kind(&name, &files::read(&args.file)?)? == Kind::Run {
-        return Err(fail!(Usage, "{name} is a run file: nobody has signed it, so there is nothing to verify")
-            .hint("hallmark sign makes an envelope of it"));
+        return Err(fail!(
+            Usage,
+            "{name} is a run file: nobody has signed it, so there is nothing to verify"
+        )
+        .hint("hallmark sign makes an envelope of it"));
     }
     let document = Document::open(&args.file, &trusted)?;
     if let Some(earlier) = &args.not_before {
@@ -29,7 +32,10 @@ pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
             "log": document.shown().log,
             "checks": document.checks(),
         })),
-        other => Err(fail!(Usage, "a verification is shown as text or json, not {other:?}")),
+        other => Err(fail!(
+            Usage,
+            "a verification is shown as text or json, not {other:?}"
+        )),
     }
 }
 
@@ -43,7 +49,12 @@ fn not_older(document: &Document, earlier: &[u8], trusted: &Trusted) -> Done {
         return Err(fail!(Usage, "an envelope alone has no checkpoint to compare"));
     };
     if log.origin != seen.origin {
-        return Err(fail!(VerificationFailed, "the receipt is of log {:?}, the checkpoint of {:?}", log.origin, seen.origin));
+        return Err(fail!(
+            VerificationFailed,
+            "the receipt is of log {:?}, the checkpoint of {:?}",
+            log.origin,
+            seen.origin
+        ));
     }
     if log.tree_size < seen.size {
         return Err(fail!(
@@ -58,9 +69,15 @@ fn not_older(document: &Document, earlier: &[u8], trusted: &Trusted) -> Done {
 }
 
 fn text(name: &str, document: &Document) -> String {
-    let mut rows = vec![vec!["verified".to_owned(), name.to_owned()], vec!["digest".to_owned(), document.digest().to_string()]];
+    let mut rows = vec![
+        vec!["verified".to_owned(), name.to_owned()],
+        vec!["digest".to_owned(), document.digest().to_string()],
+    ];
     rows.extend(document.checks().iter().map(|check| {
-        vec![check.verdict.as_str().to_owned(), format!("{}: {}", check.name, check.detail)]
+        vec![
+            check.verdict.as_str().to_owned(),
+            format!("{}: {}", check.name, check.detail),
+        ]
     }));
     answer::columns(&rows)
 }

@@ -8,20 +8,35 @@ use crate::cli::Format;
 use crate::exit::{Done, fail};
 
 pub(super) fn run(format: Format) -> Done {
-    let specs = kernels::catalogue::WORKLOADS.iter().map(|workload| &**workload.spec);
+    let specs = kernels::catalogue::WORKLOADS
+        .iter()
+        .map(|workload| &**workload.spec);
     match format {
         Format::Text => answer::print(&answer::columns(&rows(specs))),
-        Format::Json => {
-            answer::json(&specs.map(|spec| json!({"spec": spec, "specDigest": spec.digest()})).collect::<Vec<_>>())
-        }
-        other => Err(fail!(Usage, "workloads are listed as text or json, not {other:?}")),
+        Format::Json => answer::json(
+            &specs
+                .map(|spec| json!({"spec": spec, "specDigest": spec.digest()}))
+                .collect::<Vec<_>>(),
+        ),
+        other => Err(fail!(
+            Usage,
+            "workloads are listed as text or json, not {other:?}"
+        )),
     }
 }
 
 fn rows<'a>(specs: impl Iterator<Item = &'a Spec>) -> Vec<Vec<String>> {
-    let mut rows = vec![["WORKLOAD", "CLASS", "CACHE", "CASES", "SPEC DIGEST", ""].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["WORKLOAD", "CLASS", "CACHE", "CASES", "SPEC DIGEST", ""]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     rows.extend(specs.map(|spec| {
-        let cases: Vec<String> = spec.cases.iter().map(|case| format!("{:?}:{}", case.size, case.name).to_lowercase()).collect();
+        let cases: Vec<String> = spec
+            .cases
+            .iter()
+            .map(|case| format!("{:?}:{}", case.size, case.name).to_lowercase())
+            .collect();
         vec![
             spec.id.clone(),
             format!("{:?}", spec.class).to_lowercase(),

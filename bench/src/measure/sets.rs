@@ -34,7 +34,10 @@ mod tests {
             kind: DeviceKind::Cpu,
             name: String::new(),
             vendor: String::new(),
-            driver: Driver { name: String::new(), version: String::new() },
+            driver: Driver {
+                name: String::new(),
+                version: String::new(),
+            },
             memory_bytes,
             compute_units: None,
             cache_bytes,
@@ -44,14 +47,23 @@ mod tests {
 
     #[test]
     fn cold_sets_move_twice_the_cache() {
-        assert_eq!(input_sets(Cache::Cold, &device(Some(32 << 20), 16 << 30), 8 << 20), 8);
-        assert_eq!(input_sets(Cache::Cold, &device(Some(32 << 20), 16 << 30), 256 << 20), 1);
+        assert_eq!(
+            input_sets(Cache::Cold, &device(Some(32 << 20), 16 << 30), 8 << 20),
+            8
+        );
+        assert_eq!(
+            input_sets(Cache::Cold, &device(Some(32 << 20), 16 << 30), 256 << 20),
+            1
+        );
         assert_eq!(input_sets(Cache::Cold, &device(None, 16 << 30), 32 << 20), 8);
     }
 
     #[test]
     fn hot_is_one_set_and_memory_is_a_limit() {
         assert_eq!(input_sets(Cache::Hot, &device(Some(32 << 20), 16 << 30), 1), 1);
-        assert_eq!(input_sets(Cache::Cold, &device(Some(1 << 30), 64 << 20), 4 << 20), 4);
+        assert_eq!(
+            input_sets(Cache::Cold, &device(Some(1 << 30), 64 << 20), 4 << 20),
+            4
+        );
     }
 }

@@ -38,7 +38,11 @@ impl StopRule {
 mod tests {
     use super::*;
 
-    const RULE: StopRule = StopRule { min_samples: 10, half_width_ppm: 10_000, budget: Duration::from_secs(1) };
+    const RULE: StopRule = StopRule {
+        min_samples: 10,
+        half_width_ppm: 10_000,
+        budget: Duration::from_secs(1),
+    };
 
     fn alternating(count: usize, a: u64, b: u64) -> Vec<u64> {
         (0..count).map(|i| if i % 2 == 0 { a } else { b }).collect()
@@ -59,12 +63,21 @@ mod tests {
 
     #[test]
     fn an_interval_of_just_one_per_cent_is_converged() {
-        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_020), 1, Duration::ZERO), Some(Stop::Converged));
-        assert_eq!(RULE.stop(&alternating(40, 100_000, 102_100), 1, Duration::ZERO), None);
+        assert_eq!(
+            RULE.stop(&alternating(40, 100_000, 102_020), 1, Duration::ZERO),
+            Some(Stop::Converged)
+        );
+        assert_eq!(
+            RULE.stop(&alternating(40, 100_000, 102_100), 1, Duration::ZERO),
+            None
+        );
     }
 
     #[test]
     fn a_full_record_stops_however_noisy() {
-        assert_eq!(RULE.stop(&alternating(MAX_SAMPLES, 1_000, 2_000), 1, Duration::ZERO), Some(Stop::Full));
+        assert_eq!(
+            RULE.stop(&alternating(MAX_SAMPLES, 1_000, 2_000), 1, Duration::ZERO),
+            Some(Stop::Full)
+        );
     }
 }

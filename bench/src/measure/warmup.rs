@@ -30,7 +30,10 @@ pub(crate) struct Warm {
 /// Runs batches of doubling length until `least` has passed and two in a row agree.
 pub(crate) fn warm_up(loaded: &mut dyn Loaded, sets: u32, least: Duration) -> Result<Warm, DeviceError> {
     let mut launches = u64::from(sets);
-    let mut done = Warmup { launches: 0, elapsed_ns: 0 };
+    let mut done = Warmup {
+        launches: 0,
+        elapsed_ns: 0,
+    };
     let mut previous = f64::INFINITY;
     loop {
         let elapsed = loaded.run(launches)?;
@@ -40,7 +43,10 @@ pub(crate) fn warm_up(loaded: &mut dyn Loaded, sets: u32, least: Duration) -> Re
         let passed = Duration::from_nanos(done.elapsed_ns);
         let steady = (now / previous - 1.0).abs() <= STEADY;
         if passed >= least && (steady || passed >= least * PATIENCE) {
-            return Ok(Warm { warmup: done, ns_per_launch: now });
+            return Ok(Warm {
+                warmup: done,
+                ns_per_launch: now,
+            });
         }
         previous = now;
         // Doubling stops at a quarter of the least warm-up, so that "in a row" spans some time and overshoots little.
@@ -76,7 +82,10 @@ mod tests {
 
     impl Loaded for Scripted {
         fn timer(&self) -> Timer {
-            Timer { source: TimerSource::Monotonic, tick_ps: 1_000 }
+            Timer {
+                source: TimerSource::Monotonic,
+                tick_ps: 1_000,
+            }
         }
         fn poison(&mut self) -> Result<(), DeviceError> {
             Ok(())
@@ -84,7 +93,10 @@ mod tests {
         fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError> {
             let per_launch = self.ns_per_launch[self.calls.min(self.ns_per_launch.len() - 1)];
             self.calls += 1;
-            Ok(Elapsed { device_ns: launches * per_launch, host_ns: launches * per_launch })
+            Ok(Elapsed {
+                device_ns: launches * per_launch,
+                host_ns: launches * per_launch,
+            })
         }
         fn read(&mut self, _set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
             Ok(Vec::new())
@@ -93,7 +105,10 @@ mod tests {
 
     #[test]
     fn the_figure_is_the_steady_one_not_the_first() {
-        let mut device = Scripted { ns_per_launch: vec![90_000_000, 5_000_000, 2_000_000], calls: 0 };
+        let mut device = Scripted {
+            ns_per_launch: vec![90_000_000, 5_000_000, 2_000_000],
+            calls: 0,
+        };
         let warm = warm_up(&mut device, 1, Duration::from_millis(100)).expect("a scripted device");
         assert_eq!(warm.ns_per_launch, 2_000_000.0);
         assert!(warm.warmup.elapsed_ns >= 100_000_000);
@@ -102,16 +117,30 @@ mod tests {
     #[test]
     fn a_device_that_never_settles_is_let_go() {
         let ramp = (0..64).map(|i| 1_000_000 * (1 + i % 2)).collect();
-        let warm = warm_up(&mut Scripted { ns_per_launch: ramp, calls: 0 }, 1, Duration::from_millis(20)).expect("it ends");
+        let warm = warm_up(
+            &mut Scripted {
+                ns_per_launch: ramp,
+                calls: 0,
+            },
+            1,
+            Duration::from_millis(20),
+        )
+        .expect("it ends");
         assert!(warm.warmup.elapsed_ns < 20_000_000 * u64::from(PATIENCE) * 2);
     }
 
     #[test]
     fn a_sample_is_long_enough_for_its_clock_and_turns_whole_rounds() {
-        let event = Timer { source: TimerSource::CudaEvent, tick_ps: 500_000 };
+        let event = Timer {
+            source: TimerSource::CudaEvent,
+            tick_ps: 500_000,
+        };
         assert_eq!(launches_per_sample(event, 1, 4_000.0), 5_000);
         assert_eq!(launches_per_sample(event, 3, 30_000_000.0), 3);
-        let slow_clock = Timer { source: TimerSource::Monotonic, tick_ps: 10_000_000 };
+        let slow_clock = Timer {
+            source: TimerSource::Monotonic,
+            tick_ps: 10_000_000,
+        };
         assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0), 12);
     }
 }
