@@ -158,22 +158,22 @@ impl Unverified {
         Ok(Self { note, checkpoint })
     }
 
-    /// The log it claims to be of: tells whose keys to try.
-    pub fn origin(&self) -> &str {
-        &self.checkpoint.origin
+    /// What it says, before anybody vouches for it: the origin tells whose keys to try.
+    pub fn claimed(&self) -> &Checkpoint {
+        &self.checkpoint
     }
 
     pub fn verify(&self, log: &LogTrust) -> Result<Checkpoint, CheckpointError> {
-        let origin = self.origin();
-        if origin != log.origin {
+        let origin = &self.checkpoint.origin;
+        if *origin != log.origin {
             return Err(CheckpointError::Origin {
-                got: origin.to_owned(),
+                got: origin.clone(),
                 want: log.origin.clone(),
             });
         }
         if log.keys.is_empty() {
             return Err(CheckpointError::NoKeys {
-                origin: origin.to_owned(),
+                origin: origin.clone(),
             });
         }
         for key in &log.keys {
@@ -184,8 +184,9 @@ impl Unverified {
 
     /// Every signature that gives the key's name and id must hold, and there must be one.
     fn verify_by(&self, key: &LogKey) -> Result<(), CheckpointError> {
-        let (algorithm, key_id) = (key.algorithm(), key.note_id(self.origin()));
-        let mut signatures = self.note.signatures_by(self.origin(), key_id).peekable();
+        let origin = &self.checkpoint.origin;
+        let (algorithm, key_id) = (key.algorithm(), key.note_id(origin));
+        let mut signatures = self.note.signatures_by(origin, key_id).peekable();
         if signatures.peek().is_none() {
             return Err(CheckpointError::Unsigned { algorithm, key_id });
         }

@@ -6,6 +6,7 @@
 
 pub mod checkpoint;
 pub mod digest;
+pub mod disclosure;
 pub mod dsse;
 pub mod exact;
 pub mod jcs;
@@ -14,9 +15,11 @@ pub mod key;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod receipt;
 pub mod run;
 pub mod schema;
 pub mod spec;
 pub mod statement;
 pub mod stats;
 pub mod tile;
+pub mod trust;

@@ -103,6 +103,16 @@ pub struct LogTrust {
     pub keys: Vec<LogKey>,
 }
 
+impl LogTrust {
+    /// Id of the log's ECDSA key, by which receipts name the log.
+    pub fn id(&self) -> Option<Sha256> {
+        self.keys.iter().find_map(|key| match key {
+            LogKey::Ecdsa(key) => Some(key.id()),
+            LogKey::Ed25519(_) => None,
+        })
+    }
+}
+
 /// A log's public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogKey {
