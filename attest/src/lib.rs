@@ -23,3 +23,4 @@ pub mod statement;
 pub mod stats;
 pub mod tile;
 pub mod trust;
+pub mod verify;
