@@ -7,9 +7,12 @@
 pub mod catalogue;
 pub mod check;
 pub mod device;
+pub mod inputs;
 pub mod workload;
 
+mod aligned;
 mod elements;
+mod product;
 mod specify;
 
 mod gemm_f16;

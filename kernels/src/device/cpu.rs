@@ -1,6 +1,5 @@
 //! The processor, driven through rayon.
 
-mod buffer;
 mod system;
 
 use std::time::Instant;
@@ -9,8 +8,8 @@ use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
 
 use super::{Device, DeviceError, Elapsed, Loaded};
+use crate::aligned::Buffer;
 use crate::workload::{CpuKernel, POISON, Workload, bytes};
-use buffer::Buffer;
 use system::System;
 
 /// Every logical core of this machine as one device.

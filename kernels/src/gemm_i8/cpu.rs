@@ -1,18 +1,17 @@
 //! On the CPU.
 
 use attest::spec::Dims;
-use rayon::prelude::*;
 
+use crate::product::{Shape, Tile, product};
 use crate::workload::dim;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let [n, k] = ["n", "k"].map(|name| dim(dims, name));
-    let a: &[i8] = bytemuck::cast_slice(inputs[0]);
-    let b: &[i8] = bytemuck::cast_slice(inputs[1]);
-    let c: &mut [i32] = bytemuck::cast_slice_mut(outputs[0]);
-    c.par_chunks_mut(n).zip(a.par_chunks(k)).for_each(|(c, a)| {
-        for (c, b) in c.iter_mut().zip(b.chunks(k)) {
-            *c = a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum();
-        }
-    });
+    let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
+    product::<i8>(
+        Shape { m, n, k },
+        bytemuck::cast_slice(inputs[0]),
+        bytemuck::cast_slice(inputs[1]),
+        bytemuck::cast_slice_mut(outputs[0]),
+        Tile::integer(),
+    );
 }

@@ -14,7 +14,7 @@ const LINES: usize = 128;
 /// Size of a huge page on x86-64 and on most arm64 kernels.
 const HUGE_PAGE: usize = 2 << 20;
 
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     start: NonNull<u8>,
     layout: Layout,
     bytes: usize,
@@ -25,7 +25,7 @@ unsafe impl Send for Buffer {}
 
 impl Buffer {
     /// Zeroed memory; `None` where the system has none.
-    pub(super) fn new(bytes: usize) -> Option<Self> {
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
         let padded = bytes.next_multiple_of(size_of::<u32>()).max(LINES);
         let align = if padded >= 2 * HUGE_PAGE { HUGE_PAGE } else { LINES };
         let layout = Layout::from_size_align(padded, align).ok()?;
@@ -40,23 +40,30 @@ impl Buffer {
         Some(Self { start, layout, bytes })
     }
 
-    pub(super) fn filled(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn filled(mut self, bytes: &[u8]) -> Self {
         self.bytes_mut().copy_from_slice(bytes);
         self
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: initialized in `new`, at least `bytes` long, borrowed as `self` is.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`; `self` is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
     }
 
     /// All words, padding included.
-    pub(super) fn words_mut(&mut self) -> &mut [u32] {
+    pub(crate) fn words(&self) -> &[u32] {
+        let words = self.bytes.div_ceil(size_of::<u32>());
+        // SAFETY: as in `bytes`; the layout is padded to whole words and aligned to more than one.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), words) }
+    }
+
+    /// All words, padding included.
+    pub(crate) fn words_mut(&mut self) -> &mut [u32] {
         let words = self.bytes.div_ceil(size_of::<u32>());
         // SAFETY: as in `bytes_mut`; the layout is padded to whole words and aligned to more than one.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), words) }
@@ -80,6 +87,6 @@ mod tests {
         buffer.words_mut().fill(u32::MAX);
         assert_eq!(buffer.words_mut().len(), 2);
         assert_eq!(buffer.bytes(), [0xFF; 7]);
-        assert_eq!(Buffer::new(0).expect("no bytes").bytes(), []);
+        assert!(Buffer::new(0).expect("no bytes").bytes().is_empty());
     }
 }

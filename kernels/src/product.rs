@@ -1,0 +1,226 @@
+//! C = A Bᵀ on the CPU, for every element type, by the blocking of Goto and van de Geijn (ACM TOMS 34, 2008).
+//!
+//! Both operands are repacked into 32-bit words, one a step of k: an f32, an f16 widened to f32, or two i8 widened to i16.
+//! B is packed once into panels of as many columns as a register tile has. Tasks then take blocks of rows: each packs
+//! its rows of A for [`STEPS`] steps into the second-level cache and multiplies them with every panel of B. A sum of C
+//! takes its products in ascending order of k whatever the blocks and the threads are.
+
+#![allow(
+    unsafe_code,
+    reason = "register tiles are written with vector instructions on raw pointers"
+)]
+
+mod pack;
+mod tile;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::aligned::Buffer;
+pub(crate) use pack::Element;
+pub(crate) use tile::Tile;
+
+/// Steps of one block: a panel of 16 columns then takes 16 KiB, half of a first-level cache.
+const STEPS: usize = 256;
+
+/// Rows of A that a task packs at a time: 132 * 256 words are 132 KiB, a quarter of a second-level cache of 512 KiB.
+const BLOCK_ROWS: usize = 132;
+
+/// Bytes of packed B: a share of the last-level cache, and small where k is large.
+const PACKED_BYTES: usize = 16 << 20;
+
+/// Tasks a thread, so that a thread that was held up does not hold up the others.
+const TASKS_A_THREAD: usize = 4;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) m: usize,
+    pub(crate) n: usize,
+    pub(crate) k: usize,
+}
+
+thread_local! {
+    /// Kept from call to call: fresh pages cost more than packing does.
+    static PACKED_A: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+    static PACKED_B: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+}
+
+/// A buffer of at least `words`, reused from the last call on this thread, in use until it is handed back.
+fn borrow(cell: &'static std::thread::LocalKey<RefCell<Option<Buffer>>>, words: usize) -> Buffer {
+    let bytes = words * size_of::<u32>();
+    let kept = cell.with_borrow_mut(Option::take);
+    kept.filter(|buffer| buffer.bytes().len() >= bytes)
+        .unwrap_or_else(|| Buffer::new(bytes).expect("memory for packed operands"))
+}
+
+/// Words of C as f32 or i32 bits. A is `m * k`, B is `n * k`, C is `m * n`, all row-major.
+pub(crate) fn product<E: Element>(shape: Shape, a: &[E], b: &[E], c: &mut [u32], tile: &Tile) {
+    assert!(a.len() == shape.m * shape.k && b.len() == shape.n * shape.k && c.len() == shape.m * shape.n);
+    if shape.k == 0 {
+        return c.fill(0);
+    }
+    let steps = shape.k.div_ceil(E::PER_WORD);
+    let columns = (PACKED_BYTES / (4 * steps)).max(tile.columns) / tile.columns * tile.columns;
+    let c = Output {
+        start: c.as_mut_ptr(),
+        stride: shape.n,
+    };
+    let mut packed_b = borrow(
+        &PACKED_B,
+        steps * columns.min(shape.n.next_multiple_of(tile.columns)),
+    );
+    for start in (0..shape.n).step_by(columns) {
+        let job = Job {
+            shape,
+            steps,
+            columns: start..shape.n.min(start + columns),
+            a,
+            c,
+            tile,
+        };
+        job.pack_b(b, packed_b.words_mut());
+        job.multiply(packed_b.words());
+    }
+    PACKED_B.set(Some(packed_b));
+}
+
+#[derive(Clone, Copy)]
+struct Output {
+    start: *mut u32,
+    stride: usize,
+}
+
+// SAFETY: tasks write disjoint blocks of C; see `Job::multiply`.
+unsafe impl Sync for Output {}
+
+/// Some columns of C.
+struct Job<'a, E> {
+    shape: Shape,
+    steps: usize,
+    columns: Range<usize>,
+    a: &'a [E],
+    c: Output,
+    tile: &'a Tile,
+}
+
+impl<E: Element> Job<'_, E> {
+    fn panels(&self) -> usize {
+        self.columns.len().div_ceil(self.tile.columns)
+    }
+
+    /// Panels of one block of steps lie side by side: block after block, in each panel after panel.
+    fn pack_b(&self, b: &[E], packed: &mut [u32]) {
+        let (panels, width) = (self.panels(), self.tile.columns);
+        let mut rest = &mut packed[..self.steps * panels * width];
+        let mut blocks = Vec::new();
+        for steps in blocks_of(self.steps) {
+            let (block, after) = rest.split_at_mut(steps.len() * panels * width);
+            blocks.push((steps, block));
+            rest = after;
+        }
+        let panels = blocks.into_par_iter().flat_map(|(steps, block)| {
+            let length = steps.len() * width;
+            block
+                .par_chunks_mut(length)
+                .enumerate()
+                .map(move |(panel, words)| (steps.clone(), panel, words))
+        });
+        panels.for_each(|(steps, panel, words)| {
+            let first = self.columns.start + panel * width;
+            let rows = first..self.columns.end.min(first + width);
+            pack::panel(words, width, b, self.shape.k, rows, steps, self.tile.vectors);
+        });
+    }
+
+    /// Splits C into blocks of whole tiles, by rows first, and by columns where the rows are too few for all threads.
+    fn multiply(&self, packed_b: &[u32]) {
+        let threads = rayon::current_num_threads();
+        let row_tiles = self.shape.m.div_ceil(self.tile.rows);
+        let wanted = TASKS_A_THREAD * threads;
+        let by_cache = self.shape.m.div_ceil(BLOCK_ROWS).next_multiple_of(threads);
+        let row_blocks = by_cache.max(wanted).min(row_tiles);
+        let column_blocks = wanted.div_ceil(row_blocks).min(self.panels());
+        (0..row_blocks * column_blocks).into_par_iter().for_each(|task| {
+            let rows = share(row_tiles, row_blocks, task / column_blocks);
+            let panels = share(self.panels(), column_blocks, task % column_blocks);
+            self.block(packed_b, rows, panels);
+        });
+    }
+
+    /// One block of C: tiles `tiles` down, panels `panels` across, all of k.
+    fn block(&self, packed_b: &[u32], tiles: Range<usize>, panels: Range<usize>) {
+        let (height, width) = (self.tile.rows, self.tile.columns);
+        let mut packed_a = borrow(&PACKED_A, tiles.len() * height * STEPS.min(self.steps));
+        for steps in blocks_of(self.steps) {
+            let a = &mut packed_a.words_mut()[..tiles.len() * height * steps.len()];
+            for (tile, words) in tiles.clone().zip(a.chunks_exact_mut(height * steps.len())) {
+                let rows = tile * height..self.shape.m.min((tile + 1) * height);
+                pack::panel(
+                    words,
+                    height,
+                    self.a,
+                    self.shape.k,
+                    rows,
+                    steps.clone(),
+                    self.tile.vectors,
+                );
+            }
+            let b = &packed_b[steps.start * self.panels() * width..];
+            for panel in panels.clone() {
+                let b = &b[panel * width * steps.len()..][..width * steps.len()];
+                for (tile, a) in tiles.clone().zip(a.chunks_exact(height * steps.len())) {
+                    self.one_tile(a, b, tile, panel, steps.start == 0);
+                }
+            }
+        }
+        PACKED_A.set(Some(packed_a));
+    }
+
+    fn one_tile(&self, a: &[u32], b: &[u32], tile: usize, panel: usize, first: bool) {
+        let (height, width) = (self.tile.rows, self.tile.columns);
+        let (row, column) = (tile * height, self.columns.start + panel * width);
+        let rows = height.min(self.shape.m - row);
+        let columns = width.min(self.columns.end - column);
+        // SAFETY: row < m and column < n, so the tile's corner lies inside C.
+        let corner = unsafe { self.c.start.add(row * self.c.stride + column) };
+        if rows == height && columns == width {
+            // SAFETY: the whole tile lies inside C, and no other task has it.
+            unsafe { self.tile.multiply(a, b, corner, self.c.stride, first) };
+            return;
+        }
+        let mut edge = [0u32; tile::MOST_WORDS];
+        // SAFETY: rows and columns stay inside C, whose tile no other task has, and inside `edge`.
+        unsafe {
+            for row in 0..rows {
+                let (c, edge) = (
+                    corner.add(row * self.c.stride),
+                    edge.as_mut_ptr().add(row * width),
+                );
+                c.copy_to_nonoverlapping(edge, columns);
+            }
+            self.tile.multiply(a, b, edge.as_mut_ptr(), width, first);
+            for row in 0..rows {
+                let (c, edge) = (corner.add(row * self.c.stride), edge.as_ptr().add(row * width));
+                c.copy_from_nonoverlapping(edge, columns);
+            }
+        }
+    }
+}
+
+fn blocks_of(steps: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..steps)
+        .step_by(STEPS)
+        .map(move |start| start..steps.min(start + STEPS))
+}
+
+/// Part `index` of `parts` nearly equal parts of `0..count`.
+fn share(count: usize, parts: usize, index: usize) -> Range<usize> {
+    index * count / parts..(index + 1) * count / parts
+}

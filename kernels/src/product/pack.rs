@@ -1,0 +1,192 @@
+//! Repacking of operands into panels: for each step of k, one word of each row of the panel, side by side.
+
+use std::ops::Range;
+
+use half::f16;
+
+/// An element type and the 32-bit word that a step of k takes from it.
+pub(crate) trait Element: Copy + Send + Sync {
+    /// Elements of one row that share a word.
+    const PER_WORD: usize;
+
+    /// Up to `PER_WORD` elements as one word; what is missing counts as zero.
+    fn word(elements: &[Self]) -> u32;
+
+    /// Eight words from `8 * PER_WORD` elements.
+    ///
+    /// # Safety
+    /// The processor has AVX2 and F16C, and the elements are there.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256;
+}
+
+impl Element for f32 {
+    const PER_WORD: usize = 1;
+
+    fn word(elements: &[Self]) -> u32 {
+        elements[0].to_bits()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256 {
+        // SAFETY: eight elements are there.
+        unsafe { std::arch::x86_64::_mm256_loadu_ps(elements) }
+    }
+}
+
+impl Element for f16 {
+    const PER_WORD: usize = 1;
+
+    fn word(elements: &[Self]) -> u32 {
+        elements[0].to_f32().to_bits()
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps};
+        // SAFETY: eight elements are there.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(elements.cast()) })
+    }
+}
+
+impl Element for i8 {
+    const PER_WORD: usize = 2;
+
+    fn word(elements: &[Self]) -> u32 {
+        let half =
+            |index: usize| u32::from(i16::from(elements.get(index).copied().unwrap_or(0)).cast_unsigned());
+        half(0) | half(1) << 16
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::{_mm_loadu_si128, _mm256_castsi256_ps, _mm256_cvtepi8_epi16};
+        // SAFETY: sixteen elements are there.
+        _mm256_castsi256_ps(_mm256_cvtepi8_epi16(unsafe { _mm_loadu_si128(elements.cast()) }))
+    }
+}
+
+/// Packs `rows` of a row-major matrix with `k` columns, steps `steps` of each, into `words` of `width` rows a step. Rows
+/// that are missing to `width` become zeros.
+pub(super) fn panel<E: Element>(
+    words: &mut [u32],
+    width: usize,
+    matrix: &[E],
+    k: usize,
+    rows: Range<usize>,
+    steps: Range<usize>,
+    vectors: bool,
+) {
+    let matrix = &matrix[rows.start * k..rows.end * k];
+    let whole = if vectors && rows.len() == width {
+        // Steps of which every element is there, in blocks of eight.
+        let steps = steps.start..steps.end.min(k / E::PER_WORD);
+        // SAFETY: `vectors` is set only where the processor has AVX2 and F16C.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            whole_blocks(words, width, matrix, k, steps)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        unreachable!("no tile of this architecture packs with vectors: {steps:?}")
+    } else {
+        0
+    };
+    for step in whole..steps.len() {
+        let first = (steps.start + step) * E::PER_WORD;
+        let elements = first..k.min(first + E::PER_WORD);
+        let words = &mut words[step * width..(step + 1) * width];
+        for (row, word) in words.iter_mut().enumerate() {
+            *word = match row < rows.len() {
+                true => E::word(&matrix[row * k..][elements.clone()]),
+                false => 0,
+            };
+        }
+    }
+}
+
+/// Packs blocks of eight steps and returns how many steps that were.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn whole_blocks<E: Element>(
+    words: &mut [u32],
+    width: usize,
+    matrix: &[E],
+    k: usize,
+    steps: Range<usize>,
+) -> usize {
+    const BLOCK: usize = 8;
+    let blocks = steps.len() / BLOCK;
+    assert!(words.len() >= blocks * BLOCK * width && matrix.len() == width * k);
+    assert!((steps.start + blocks * BLOCK) * E::PER_WORD <= k);
+    for block in 0..blocks {
+        let first = (steps.start + block * BLOCK) * E::PER_WORD;
+        for row in (0..width).step_by(BLOCK) {
+            let height = BLOCK.min(width - row);
+            // SAFETY: the assertions above bound what is read and written: rows row..row + height of `matrix`, words
+            // row..row + height of eight steps.
+            unsafe {
+                let source = matrix.as_ptr().add(row * k + first);
+                let target = words.as_mut_ptr().add(block * BLOCK * width + row).cast::<f32>();
+                turn(source, k, height, target, width);
+            }
+        }
+    }
+    blocks * BLOCK
+}
+
+/// Transposes eight steps of `height` rows, 6 or 8.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+unsafe fn turn<E: Element>(source: *const E, k: usize, height: usize, target: *mut f32, width: usize) {
+    use std::arch::x86_64::{
+        _mm_castps_pd, _mm_storel_pd, _mm_storeu_ps, _mm256_castps256_ps128, _mm256_extractf128_ps,
+        _mm256_permute2f128_ps, _mm256_setzero_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_unpackhi_ps,
+        _mm256_unpacklo_ps,
+    };
+    debug_assert!(height == 8 || height == 6);
+    // SAFETY: the caller answers for `height` rows of eight words at `source`, k elements apart, and for eight rows of
+    // `height` words at `target`, `width` words apart.
+    unsafe {
+        let mut rows = [_mm256_setzero_ps(); 8];
+        for (row, words) in rows.iter_mut().enumerate().take(height) {
+            *words = E::words(source.add(row * k));
+        }
+        let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
+        let low = [(r0, r1), (r2, r3), (r4, r5), (r6, r7)].map(|(a, b)| _mm256_unpacklo_ps(a, b));
+        let high = [(r0, r1), (r2, r3), (r4, r5), (r6, r7)].map(|(a, b)| _mm256_unpackhi_ps(a, b));
+        let quads = [(low[0], low[1]), (high[0], high[1])].map(|(a, b)| {
+            [
+                _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
+                _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
+            ]
+        });
+        let lower = [(low[2], low[3]), (high[2], high[3])].map(|(a, b)| {
+            [
+                _mm256_shuffle_ps::<0b01_00_01_00>(a, b),
+                _mm256_shuffle_ps::<0b11_10_11_10>(a, b),
+            ]
+        });
+        for step in 0..8 {
+            let (top, bottom) = (quads[step % 4 / 2][step % 2], lower[step % 4 / 2][step % 2]);
+            let column = match step < 4 {
+                true => _mm256_permute2f128_ps::<0x20>(top, bottom),
+                false => _mm256_permute2f128_ps::<0x31>(top, bottom),
+            };
+            let target = target.add(step * width);
+            if height == 8 {
+                _mm256_storeu_ps(target, column);
+            } else {
+                _mm_storeu_ps(target, _mm256_castps256_ps128(column));
+                let rest = _mm_castps_pd(_mm256_extractf128_ps::<1>(column));
+                _mm_storel_pd(target.add(4).cast(), rest);
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Register tiles: which one this processor runs, and one for every other.
+
+use super::STEPS;
+
+/// Words of the largest tile: 14 rows of 32.
+pub(super) const MOST_WORDS: usize = 14 * 32;
+
+/// Adds `steps` products to a tile of C, or overwrites it with their sum.
+///
+/// `a` holds `rows` words a step, `b` holds `columns`. Rows of C are `stride` words apart.
+///
+/// # Safety
+/// The processor has the instructions; `a` and `b` hold `steps` steps; `c` holds the tile.
+pub(super) type Multiply =
+    unsafe fn(steps: usize, a: *const u32, b: *const u32, c: *mut u32, stride: usize, first: bool);
+
+/// A tile of C that stays in registers while k runs.
+pub(crate) struct Tile {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// Whether packing may use AVX2 and F16C.
+    pub(super) vectors: bool,
+    pub(super) multiply: Multiply,
+}
+
+impl Tile {
+    /// # Safety
+    /// `c` holds the tile's rows, `stride` words apart.
+    pub(super) unsafe fn multiply(&self, a: &[u32], b: &[u32], c: *mut u32, stride: usize, first: bool) {
+        let steps = a.len() / self.rows;
+        debug_assert!(steps <= STEPS && a.len() == steps * self.rows && b.len() == steps * self.columns);
+        // SAFETY: lengths as above; constructors check for the instructions; the caller answers for `c`.
+        unsafe { (self.multiply)(steps, a.as_ptr(), b.as_ptr(), c, stride, first) }
+    }
+
+    /// f32 words, product and sum rounded together where the processor can.
+    pub(crate) fn fused() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tile) = pick(&super::avx512::FUSED, &super::avx2::FUSED) {
+            return tile;
+        }
+        &ROUNDED
+    }
+
+    /// f32 words, each product and each sum rounded.
+    pub(crate) fn rounded() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tile) = pick(&super::avx512::ROUNDED, &super::avx2::ROUNDED) {
+            return tile;
+        }
+        &ROUNDED
+    }
+
+    /// Words of two i16, exact i32 sums.
+    pub(crate) fn integer() -> &'static Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tile) = pick(&super::avx512::INTEGER, &super::avx2::INTEGER) {
+            return tile;
+        }
+        &INTEGER
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn pick(wide: &'static Tile, narrow: &'static Tile) -> Option<&'static Tile> {
+    let narrow_runs = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
+    let wide_runs =
+        narrow_runs && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+    match (wide_runs, narrow_runs) {
+        (true, _) => Some(wide),
+        (_, true) => Some(narrow),
+        _ => None,
+    }
+}
+
+const ROWS: usize = 4;
+const COLUMNS: usize = 8;
+
+/// For any processor: eight columns of four rows fit in the registers of most.
+static ROUNDED: Tile = Tile {
+    rows: ROWS,
+    columns: COLUMNS,
+    vectors: false,
+    multiply: |steps, a, b, c, stride, first| {
+        // SAFETY: the caller keeps the contract of `Multiply`.
+        unsafe {
+            portable(steps, a, b, c, stride, first, |sum, a, b| {
+                (f32::from_bits(sum) + f32::from_bits(a) * f32::from_bits(b)).to_bits()
+            });
+        }
+    },
+};
+
+static INTEGER: Tile = Tile {
+    rows: ROWS,
+    columns: COLUMNS,
+    vectors: false,
+    multiply: |steps, a, b, c, stride, first| {
+        // SAFETY: the caller keeps the contract of `Multiply`.
+        unsafe { portable(steps, a, b, c, stride, first, add_pair) };
+    },
+};
+
+fn add_pair(sum: u32, a: u32, b: u32) -> u32 {
+    let halves = |word: u32| [word as u16, (word >> 16) as u16].map(|half| i32::from(half.cast_signed()));
+    let ([a0, a1], [b0, b1]) = (halves(a), halves(b));
+    sum.wrapping_add((a0 * b0 + a1 * b1).cast_unsigned())
+}
+
+unsafe fn portable(
+    steps: usize,
+    a: *const u32,
+    b: *const u32,
+    c: *mut u32,
+    stride: usize,
+    first: bool,
+    add: impl Fn(u32, u32, u32) -> u32,
+) {
+    // SAFETY: lengths are the caller's promise; a row of C is COLUMNS words.
+    let (a, b) = unsafe {
+        (
+            std::slice::from_raw_parts(a, steps * ROWS),
+            std::slice::from_raw_parts(b, steps * COLUMNS),
+        )
+    };
+    let mut tile = [[0u32; COLUMNS]; ROWS];
+    if !first {
+        for (row, words) in tile.iter_mut().enumerate() {
+            // SAFETY: as above.
+            *words = unsafe { c.add(row * stride).cast::<[u32; COLUMNS]>().read() };
+        }
+    }
+    for (a, b) in a.chunks_exact(ROWS).zip(b.chunks_exact(COLUMNS)) {
+        for (words, &a) in tile.iter_mut().zip(a) {
+            for (word, &b) in words.iter_mut().zip(b) {
+                *word = add(*word, a, b);
+            }
+        }
+    }
+    for (row, words) in tile.into_iter().enumerate() {
+        // SAFETY: as above.
+        unsafe { c.add(row * stride).cast::<[u32; COLUMNS]>().write(words) };
+    }
+}

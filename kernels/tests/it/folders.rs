@@ -1,0 +1,204 @@
+//! The rules of workload folders, and that the walker which enforces them notices every breach.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
+const SPIRV_MAGIC: [u8; 4] = 0x0723_0203_u32.to_le_bytes();
+
+/// Workload folders below `src`: those with a `mod.rs`.
+fn folders(sources: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(sources).expect("a source folder");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let mut folders: Vec<PathBuf> = paths
+        .filter(|path| path.is_dir() && holds_a_workload(path))
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// Any file of a workload makes the folder one, so that a missing `mod.rs` is noticed too.
+fn holds_a_workload(folder: &Path) -> bool {
+    ["mod.rs", "reference.rs", "launch.rs"]
+        .iter()
+        .any(|file| folder.join(file).exists())
+        || !stems(folder, "cu").is_empty()
+        || !stems(folder, "comp").is_empty()
+}
+
+fn stems(folder: &Path, extension: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect()
+}
+
+/// What is wrong with the workload folders below `sources`, one sentence each.
+fn breaches(sources: &Path) -> Vec<String> {
+    let text = |file: &str| fs::read_to_string(sources.join(file)).unwrap_or_default();
+    let (root, catalogue) = (text("lib.rs"), text("catalogue.rs"));
+    let mut breaches = Vec::new();
+    for folder in folders(sources) {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+        if !root.lines().any(|line| line == format!("mod {name};")) {
+            breaches.push(format!("{name}: no `mod` line in lib.rs"));
+        }
+        if !catalogue.contains(&format!("&crate::{name}::WORKLOAD,")) {
+            breaches.push(format!("{name}: no line in catalogue.rs"));
+        }
+        for file in ["mod.rs", "reference.rs", "cpu.rs", "launch.rs"] {
+            if !folder.join(file).exists() {
+                breaches.push(format!("{name}: no {file}"));
+            }
+        }
+        breaches.extend(code_breaches(&folder, name));
+    }
+    breaches
+}
+
+/// Sources without compiled code, compiled code without a source, and compiled code that is none.
+fn code_breaches(folder: &Path, name: &str) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for (source, compiled) in [("cu", "ptx"), ("comp", "spv")] {
+        let (sources, outputs) = (stems(folder, source), stems(folder, compiled));
+        if !sources.contains(name) {
+            breaches.push(format!("{name}: no {name}.{source}"));
+        }
+        for stem in sources.symmetric_difference(&outputs) {
+            breaches.push(format!("{name}: {stem} lacks its .{source} or its .{compiled}"));
+        }
+        for stem in &outputs {
+            let code = fs::read(folder.join(format!("{stem}.{compiled}"))).expect("readable");
+            if !is_device_code(compiled, stem, &code) {
+                breaches.push(format!("{name}: {stem}.{compiled} is not device code"));
+            }
+        }
+    }
+    breaches
+}
+
+fn is_device_code(kind: &str, stem: &str, code: &[u8]) -> bool {
+    match kind {
+        "spv" => code.len() > 20 && code.len() % 4 == 0 && code.starts_with(&SPIRV_MAGIC),
+        _ => String::from_utf8_lossy(code)
+            .lines()
+            .any(|line| line.contains(".entry") && line.contains(stem)),
+    }
+}
+
+#[test]
+fn every_workload_folder_is_whole_and_registered() {
+    let sources = Path::new(SOURCES);
+    assert_eq!(folders(sources).len(), kernels::catalogue::WORKLOADS.len());
+    assert_eq!(breaches(sources), Vec::<String>::new());
+}
+
+/// A folder that keeps every rule, in a source tree of its own.
+fn sound_tree() -> tempfile::TempDir {
+    let tree = tempfile::tempdir().expect("a temporary folder");
+    let write = |file: &str, content: &[u8]| {
+        fs::write(tree.path().join(file), content).expect("writable");
+    };
+    fs::create_dir(tree.path().join("sum")).expect("writable");
+    write("lib.rs", b"mod sum;\n");
+    write("catalogue.rs", b"    &crate::sum::WORKLOAD,\n");
+    for file in [
+        "mod.rs",
+        "reference.rs",
+        "cpu.rs",
+        "launch.rs",
+        "sum.cu",
+        "sum.comp",
+    ] {
+        write(&format!("sum/{file}"), b"");
+    }
+    write("sum/sum.ptx", b".visible .entry sum(\n");
+    write("sum/sum.spv", &[&SPIRV_MAGIC[..], &[0; 20]].concat());
+    tree
+}
+
+#[test]
+fn a_sound_folder_has_no_breach() {
+    assert_eq!(breaches(sound_tree().path()), Vec::<String>::new());
+}
+
+#[test]
+fn every_missing_file_is_a_breach() {
+    for file in [
+        "mod.rs",
+        "reference.rs",
+        "cpu.rs",
+        "launch.rs",
+        "sum.cu",
+        "sum.ptx",
+        "sum.comp",
+        "sum.spv",
+    ] {
+        let tree = sound_tree();
+        fs::remove_file(tree.path().join("sum").join(file)).expect("there");
+        assert!(!breaches(tree.path()).is_empty(), "without {file}");
+    }
+}
+
+#[test]
+fn an_unregistered_folder_and_empty_code_are_breaches() {
+    for file in ["lib.rs", "catalogue.rs", "sum/sum.ptx", "sum/sum.spv"] {
+        let tree = sound_tree();
+        fs::write(tree.path().join(file), b"").expect("writable");
+        assert_eq!(breaches(tree.path()).len(), 1, "with an empty {file}");
+    }
+}
+
+/// Adding a workload touches its folder, one `mod` line and one line of the catalogue: no other code of the crate, of the
+/// program or of the reports knows one by name. Tests and benches do.
+#[test]
+fn no_code_outside_its_folder_names_a_workload() {
+    let root = Path::new(SOURCES).join("../..");
+    let names: Vec<String> = folders(Path::new(SOURCES))
+        .iter()
+        .filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned()))
+        .collect();
+    let ids = kernels::catalogue::WORKLOADS.iter().map(|w| w.spec.id.clone());
+    let words: Vec<String> = names.iter().cloned().chain(ids).collect();
+    let mut found = Vec::new();
+    for source in ["kernels/src", "bench/src", "reports/src", "registry/src"] {
+        for file in rust_files(&root.join(source)) {
+            let inside = names
+                .iter()
+                .any(|name| file.components().any(|part| part.as_os_str() == name.as_str()));
+            let listing = file.ends_with("kernels/src/lib.rs") || file.ends_with("kernels/src/catalogue.rs");
+            if !inside && !listing {
+                found.extend(mentions(&file, &words));
+            }
+        }
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let rust = files
+        .into_iter()
+        .filter(|file| file.extension().is_some_and(|found| found == "rs"));
+    rust.chain(folders.iter().flat_map(|folder| rust_files(folder)))
+        .collect()
+}
+
+/// Lines of code, before the file's tests, that hold one of `words`; comments may give examples.
+fn mentions(file: &Path, words: &[String]) -> Vec<String> {
+    let text = fs::read_to_string(file).expect("UTF-8");
+    let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+    code.enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .filter(|(_, line)| words.iter().any(|word| line.contains(word.as_str())))
+        .map(|(number, line)| format!("{}:{}: {}", file.display(), number + 1, line.trim()))
+        .collect()
+}

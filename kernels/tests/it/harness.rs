@@ -1,0 +1,76 @@
+//! Runs one case on one device and checks every element.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use attest::digest::Sha256;
+use attest::spec::Dims;
+use attest::statement::Quality;
+use kernels::device::{self, Device};
+use kernels::workload::Workload;
+use kernels::{check, inputs};
+
+/// A seed that no run has had before, or the one `HALLMARK_SEED` names (64 hexadecimal digits) to repeat a failure.
+pub(crate) fn fresh_seed() -> Sha256 {
+    match std::env::var("HALLMARK_SEED") {
+        Ok(text) => Sha256::from_hex(&text).expect("HALLMARK_SEED is 64 hexadecimal digits"),
+        Err(_) => Sha256::of(&RandomState::new().hash_one(()).to_le_bytes()),
+    }
+}
+
+pub(crate) fn dims(sizes: &[(&str, u64)]) -> Dims {
+    sizes
+        .iter()
+        .map(|&(name, size)| (name.to_owned(), size))
+        .collect()
+}
+
+/// Every device of this machine; the CPU is always there.
+pub(crate) fn devices() -> Vec<Box<dyn Device>> {
+    let found = device::discover();
+    for absent in &found.absent {
+        eprintln!("{}: {} ({})", absent.api.as_str(), absent.reason, absent.hint);
+    }
+    assert_eq!(found.devices[0].facts().id, "cpu:0");
+    found.devices
+}
+
+/// Poisons, runs three launches over two sets, and checks both sets. A refusal of the case is an error.
+pub(crate) fn run_and_check(
+    device: &dyn Device,
+    workload: &Workload,
+    dims: &Dims,
+    seed: Sha256,
+) -> Result<Quality, String> {
+    const SETS: u32 = 2;
+    if let Some(reason) = device.refusal(workload, dims, SETS) {
+        return Err(format!("refused: {reason}"));
+    }
+    let inputs = inputs::generate(workload.spec, dims, &seed.0);
+    let mut loaded = device
+        .load(workload, dims, &inputs, SETS)
+        .map_err(|error| error.to_string())?;
+    loaded.poison().map_err(|error| error.to_string())?;
+    let elapsed = loaded.run(3).map_err(|error| error.to_string())?;
+    if elapsed.host_ns == 0 || elapsed.device_ns > 2 * elapsed.host_ns {
+        return Err(format!("clocks disagree: {elapsed:?}"));
+    }
+    let mut quality = None;
+    for set in 0..SETS {
+        let outputs = loaded.read(set).map_err(|error| error.to_string())?;
+        quality = Some(
+            check::check(workload, dims, &inputs, &outputs, &seed.0).map_err(|error| error.to_string())?,
+        );
+    }
+    quality.ok_or_else(|| "no set".to_owned())
+}
+
+/// [`run_and_check`], panicking with all that is needed to repeat the failure.
+pub(crate) fn expect_right(device: &dyn Device, workload: &Workload, dims: &Dims, seed: Sha256) -> Quality {
+    run_and_check(device, workload, dims, seed).unwrap_or_else(|error| {
+        panic!(
+            "{} on {}: {dims:?}: {error}; repeat with HALLMARK_SEED={seed}",
+            workload.spec.id,
+            device.facts().id
+        )
+    })
+}

@@ -1,0 +1,82 @@
+//! Vectors made by an independent program. `HALLMARK_VECTORS` names another file of the same form.
+
+use std::path::PathBuf;
+
+use attest::digest::Sha256;
+use attest::exact::stream::{self, Form};
+use kernels::{catalogue, inputs};
+use serde_json::Value;
+
+use crate::harness::{devices, dims};
+
+fn vectors() -> Value {
+    let committed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../attest/testdata/vectors/exact.json"
+    );
+    let path = std::env::var_os("HALLMARK_VECTORS").map_or(PathBuf::from(committed), PathBuf::from);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn section<'a>(vectors: &'a Value, name: &str) -> &'a [Value] {
+    let list = vectors[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert!(!list.is_empty(), "the file has no section {name:?}");
+    list
+}
+
+fn seed(vectors: &Value) -> [u8; 32] {
+    let text = vectors["seed"].as_str().expect("a seed");
+    Sha256::from_hex(text).expect("64 hexadecimal digits").0
+}
+
+fn size(vector: &Value, name: &str) -> u64 {
+    vector[name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{vector} has no {name:?}"))
+}
+
+#[test]
+fn every_device_reproduces_the_vectors_of_gemm_f32_exact() {
+    let vectors = vectors();
+    let workload = catalogue::find("gemm.f32.exact.v1").expect("in the catalogue");
+    for device in devices() {
+        for vector in section(&vectors, "gemm.f32.exact") {
+            let dims = dims(&["m", "n", "k"].map(|name| (name, size(vector, name))));
+            let inputs = inputs::generate(workload.spec, &dims, &seed(&vectors));
+            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            loaded.poison().expect("poisoned");
+            loaded.run(1).expect("a launch");
+            let output = loaded.read(0).expect("an output").remove(0);
+            let place = format!("{} {dims:?}", device.facts().id);
+            let first = f32::from_le_bytes(output[..4].try_into().expect("four bytes"));
+            assert_eq!(Some(f64::from(first)), vector["c00"].as_f64(), "{place}");
+            assert_eq!(
+                Some(Sha256::of(&output).to_string().as_str()),
+                vector["sha256"].as_str(),
+                "{place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn input_streams_reproduce_the_vectors() {
+    let vectors = vectors();
+    for vector in section(&vectors, "tensors") {
+        let name = vector["name"].as_str().expect("a name");
+        for (key, form) in [
+            ("i8", Form::I8),
+            ("f32", Form::F32),
+            ("f16", Form::F16),
+            ("bf16", Form::Bf16),
+        ] {
+            let bytes = stream::bytes(&seed(&vectors), name, form, size(vector, "elements") as usize);
+            assert_eq!(
+                Some(Sha256::of(&bytes).to_string().as_str()),
+                vector[key]["sha256"].as_str(),
+                "{name} as {key}"
+            );
+        }
+    }
+}
