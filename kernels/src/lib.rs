@@ -14,6 +14,7 @@ mod aligned;
 mod elements;
 mod product;
 mod specify;
+mod wide;
 
 mod gemm_f16;
 mod gemm_f32;

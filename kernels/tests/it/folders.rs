@@ -83,7 +83,7 @@ fn code_breaches(folder: &Path, name: &str) -> Vec<String> {
 
 fn is_device_code(kind: &str, stem: &str, code: &[u8]) -> bool {
     match kind {
-        "spv" => code.len() > 20 && code.len() % 4 == 0 && code.starts_with(&SPIRV_MAGIC),
+        "spv" => code.len() > 20 && code.len().is_multiple_of(4) && code.starts_with(&SPIRV_MAGIC),
         _ => String::from_utf8_lossy(code)
             .lines()
             .any(|line| line.contains(".entry") && line.contains(stem)),

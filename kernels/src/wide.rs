@@ -1,0 +1,45 @@
+//! Loops compiled twice: for every processor, and for those with AVX2, where the compiler finds wider vectors.
+
+/// Defines a function whose body is also compiled with AVX2 and FMA and dispatched at run time. Rust never contracts a
+/// product and a sum, so both give the same bits.
+macro_rules! wide {
+    ($(#[$attribute:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+        $(#[$attribute])*
+        fn $name($($argument: $kind),*) $(-> $result)? {
+            #[inline(always)]
+            fn plain($($argument: $kind),*) $(-> $result)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2($($argument: $kind),*) $(-> $result)? {
+                    plain($($argument),*)
+                }
+                #[allow(unsafe_code, reason = "calling a function for AVX2 is unsafe without the check just made")]
+                // SAFETY: the processor has AVX2 and FMA.
+                return unsafe { avx2($($argument),*) };
+            }
+            plain($($argument),*)
+        }
+    };
+}
+pub(crate) use wide;
+
+/// Sum of `f` over `values`: f32 in each of 32 lanes over stretches of 4096, f64 between stretches.
+#[inline(always)]
+pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
+    const LANES: usize = 32;
+    const STRETCH: usize = 4096;
+    let stretches = values.chunks(STRETCH).map(|stretch| {
+        let mut lanes = [0.0; LANES];
+        let chunks = stretch.chunks_exact(LANES);
+        let rest: f32 = chunks.remainder().iter().map(|&value| f(value)).sum();
+        for chunk in chunks {
+            for (lane, &value) in lanes.iter_mut().zip(chunk) {
+                *lane += f(value);
+            }
+        }
+        f64::from(lanes.iter().sum::<f32>()) + f64::from(rest)
+    });
+    stretches.sum()
+}
