@@ -1,0 +1,89 @@
+// y = x / sqrt(mean(x^2) + 1e-5) * w by rows, f16 in and out, f32 between. Mirrors rmsnorm_f16.comp; reference.rs is
+// the authority.
+//   x, y   rows * cols halves, row-major, aligned to 2 bytes
+//   w      cols halves
+//   cols   columns per row, > 0; need not be a multiple of blockDim.x
+//   grid   any number of blocks of 256 threads: blocks stride over the rows; 1 KiB of shared memory
+
+#define LANES 256
+
+#ifndef CUDA_SHIM
+static __device__ float widen(unsigned short half) {
+    float single;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(single) : "h"(half));
+    return single;
+}
+#endif
+
+// Nearest half, ties to even, by integer operations: some drivers fuse a product into their conversion.
+static __device__ unsigned narrow(float single) {
+    const unsigned bits = __float_as_uint(single), size = bits & 0x7FFFFFFF;
+    const unsigned normal = (size - 0x38000000 + 0xFFF + (size >> 13 & 1)) >> 13;
+    const unsigned significand = (size & 0x7FFFFF) | 0x800000;
+    const unsigned below = 126 - (size >> 23);               // bits of the significand below a subnormal half's last
+    const unsigned shift = below - 14 < 11 ? below : 25;     // with 25 and more all of it rounds away
+    const unsigned subnormal = (significand + (1u << (shift - 1)) - 1 + (significand >> shift & 1)) >> shift;
+    unsigned half = size < 0x38800000 ? subnormal : normal;  // 2^-14
+    if (size >= 0x477FF000) half = 0x7C00;                   // past 65504 by half a step or more: infinity
+    if (size > 0x7F800000) half = 0x7E00;                    // NaN
+    return half | (bits >> 16 & 0x8000);
+}
+
+// Sum over the lanes in a fixed tree; every lane gets it.
+static __device__ float tree_sum(float* partial, float mine) {
+    const unsigned lane = threadIdx.x;
+    partial[lane] = mine;
+    for (unsigned half = LANES / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (lane < half) partial[lane] += partial[lane + half];
+    }
+    __syncthreads();
+    const float sum = partial[0];
+    __syncthreads();  // every lane has read the sum before the next row overwrites it
+    return sum;
+}
+
+static __device__ float square_of_pair(unsigned pair) {
+    const float low = widen(pair & 0xFFFF), high = widen(pair >> 16);
+    return low * low + high * high;
+}
+
+static __device__ unsigned scaled_pair(unsigned x, unsigned w, float scale) {
+    const unsigned low = narrow(widen(x & 0xFFFF) * scale * widen(w & 0xFFFF));
+    const unsigned high = narrow(widen(x >> 16) * scale * widen(w >> 16));
+    return low | high << 16;
+}
+
+extern "C" __global__ void __launch_bounds__(LANES)
+    rmsnorm_f16(const unsigned short* __restrict__ x, const unsigned short* __restrict__ w,
+                unsigned short* __restrict__ y, unsigned rows, unsigned cols) {
+    __shared__ float partial[LANES];
+    const unsigned long long bits = reinterpret_cast<unsigned long long>(x) | reinterpret_cast<unsigned long long>(w) |
+                                    reinterpret_cast<unsigned long long>(y);
+    const unsigned vectors = cols % 8 == 0 && (bits & 15) == 0 ? cols / 8 : 0;
+    for (unsigned row = blockIdx.x; row < rows; row += gridDim.x) {
+        const unsigned long long start = static_cast<unsigned long long>(row) * cols;
+        const uint4* wide_x = reinterpret_cast<const uint4*>(x + start);
+        const uint4* wide_w = reinterpret_cast<const uint4*>(w);
+        uint4* wide_y = reinterpret_cast<uint4*>(y + start);
+        float squares = 0.0f;
+        for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
+            const uint4 v = wide_x[i];
+            squares += (square_of_pair(v.x) + square_of_pair(v.y)) + (square_of_pair(v.z) + square_of_pair(v.w));
+        }
+        for (unsigned i = 8 * vectors + threadIdx.x; i < cols; i += LANES) {
+            const float v = widen(x[start + i]);
+            squares += v * v;
+        }
+        const float mean = tree_sum(partial, squares) / static_cast<float>(cols);
+        const float scale = 1.0f / sqrtf(mean + 1e-5f);
+        for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
+            const uint4 v = wide_x[i], u = wide_w[i];
+            wide_y[i] = make_uint4(scaled_pair(v.x, u.x, scale), scaled_pair(v.y, u.y, scale),
+                                   scaled_pair(v.z, u.z, scale), scaled_pair(v.w, u.w, scale));
+        }
+        for (unsigned i = 8 * vectors + threadIdx.x; i < cols; i += LANES) {
+            y[start + i] = narrow(widen(x[start + i]) * scale * widen(w[i]));
+        }
+    }
+}

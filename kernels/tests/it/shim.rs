@@ -1,0 +1,208 @@
+//! A device that runs the CUDA sources, unmodified, on the CPU; see `kernels/shim/cuda_shim.h` for what it notices.
+//!
+//! Sources are compiled by g++ at first use. Even sets of buffers end at a guarded page and odd ones begin at one;
+//! inputs cannot be written. Launches alternate between ascending and descending order of a block's threads.
+
+#![allow(unsafe_code, reason = "calls into a library made from the CUDA sources")]
+
+mod guarded;
+mod library;
+#[cfg(test)]
+mod tests;
+
+use std::time::Instant;
+
+use attest::spec::Dims;
+use attest::statement::{
+    Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, Timer, TimerSource,
+};
+use kernels::device::{Device, DeviceError, Elapsed, Loaded};
+use kernels::workload::{Launch, POISON, Slot, Target, Workload, bytes};
+
+use guarded::{Flush, Guarded};
+use library::Library;
+
+const TARGET: Target = Target {
+    api: Api::Cuda,
+    software: true,
+};
+
+pub(crate) struct Shim {
+    facts: Facts,
+}
+
+impl Shim {
+    pub(crate) fn new() -> Self {
+        let text = |text: &str| text.to_owned();
+        Self {
+            facts: Facts {
+                id: text("cuda:shim"),
+                api: Api::Cuda,
+                kind: DeviceKind::Software,
+                name: text("CUDA sources on the CPU"),
+                vendor: text("Hallmark"),
+                driver: Driver {
+                    name: text("g++"),
+                    version: text("shim"),
+                },
+                memory_bytes: 1 << 30,
+                compute_units: None,
+                cache_bytes: None,
+                features: vec![],
+            },
+        }
+    }
+
+    fn failed(&self, operation: &'static str) -> impl Fn(String) -> DeviceError {
+        move |reason| DeviceError::Driver {
+            device: self.facts.id.clone(),
+            operation,
+            reason,
+        }
+    }
+}
+
+impl Device for Shim {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn uuid(&self) -> &str {
+        ""
+    }
+
+    fn refusal(&self, _: &Workload, _: &Dims, _: u32) -> Option<String> {
+        None
+    }
+
+    fn load(
+        &self,
+        workload: &Workload,
+        dims: &Dims,
+        inputs: &[Vec<u8>],
+        input_sets: u32,
+    ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
+        let plan = (workload.plan)(dims, TARGET);
+        let kernel = |launch: &Launch| {
+            let source = format!(
+                "{}/src/{}/{}.cu",
+                env!("CARGO_MANIFEST_DIR"),
+                launch.kernel.folder,
+                launch.kernel.name
+            );
+            Library::of(source.as_ref()).map_err(self.failed("compiling a kernel"))
+        };
+        let libraries = plan.launches.iter().map(kernel).collect::<Result<_, _>>()?;
+        let sets = (0..input_sets).map(|set| {
+            let flush = if set % 2 == 0 { Flush::End } else { Flush::Start };
+            let outputs = workload.spec.outputs.iter();
+            Set {
+                inputs: inputs
+                    .iter()
+                    .map(|input| Guarded::input(input, flush))
+                    .collect(),
+                outputs: outputs
+                    .map(|output| Guarded::new(bytes(output, dims) as usize, flush))
+                    .collect(),
+                scratch: plan
+                    .scratch
+                    .iter()
+                    .map(|bytes| Guarded::new(*bytes as usize, flush))
+                    .collect(),
+            }
+        });
+        Ok(Box::new(Case {
+            shim: self,
+            sets: sets.collect(),
+            libraries,
+            launches: plan.launches,
+        }))
+    }
+
+    fn conditions(&self, moment: Moment) -> Conditions {
+        Conditions {
+            moment,
+            clock_mhz: None,
+            memory_clock_mhz: None,
+            power_milliwatts: None,
+            temperature_celsius: None,
+            throttle: None,
+            ecc: None,
+            mig: None,
+            other_processes: None,
+            steal_ppm: None,
+        }
+    }
+
+    fn energy_millijoules(&self) -> Option<u64> {
+        None
+    }
+}
+
+struct Case<'shim> {
+    shim: &'shim Shim,
+    sets: Vec<Set>,
+    libraries: Vec<Library>,
+    launches: Vec<Launch>,
+}
+
+struct Set {
+    inputs: Vec<Guarded>,
+    outputs: Vec<Guarded>,
+    scratch: Vec<Guarded>,
+}
+
+impl Case<'_> {
+    fn launch(&self, set: &Set, descending: bool) -> Result<(), String> {
+        for (launch, library) in self.launches.iter().zip(&self.libraries) {
+            let address = |slot: &Slot| match *slot {
+                Slot::Input(index) => set.inputs[index].address(),
+                Slot::Output(index) => set.outputs[index].address(),
+                Slot::Scratch(index) => set.scratch[index].address(),
+            };
+            let words = launch.push.iter().copied().map(u64::from);
+            let arguments: Vec<u64> = launch.buffers.iter().map(address).chain(words).collect();
+            let name = launch.kernel.name;
+            library.launch(name, launch.grid, launch.block, &arguments, descending)?;
+        }
+        Ok(())
+    }
+}
+
+impl Loaded for Case<'_> {
+    fn timer(&self) -> Timer {
+        Timer {
+            source: TimerSource::Monotonic,
+            tick_ps: 1000,
+        }
+    }
+
+    fn poison(&mut self) -> Result<(), DeviceError> {
+        for output in self.sets.iter_mut().flat_map(|set| &mut set.outputs) {
+            output.fill(POISON);
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError> {
+        let start = Instant::now();
+        for i in 0..launches {
+            let set = &self.sets[i as usize % self.sets.len()];
+            // Both orders write every set once more than one round is launched.
+            let descending = (i as usize / self.sets.len()) % 2 == 1;
+            self.launch(set, descending).map_err(self.shim.failed("running a launch"))?;
+        }
+        let ns = start.elapsed().as_nanos() as u64;
+        Ok(Elapsed {
+            device_ns: ns,
+            host_ns: ns,
+        })
+    }
+
+    fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let outputs = self.sets[set as usize].outputs.iter();
+        outputs
+            .map(|output| output.dense().map_err(self.shim.failed("reading an output")))
+            .collect()
+    }
+}
