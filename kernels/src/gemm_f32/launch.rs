@@ -16,8 +16,8 @@ pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
     // Side of the square tile of C that one block computes, and the block's threads.
     let (tile, block) = match target.api {
-        Api::Vulkan => (128, [256, 1, 1]),
-        Api::Cuda | Api::Cpu => (16, [16, 16, 1]),
+        Api::Vulkan | Api::Cuda => (128, [256, 1, 1]),
+        Api::Cpu => (16, [16, 16, 1]),
     };
     Plan {
         scratch: vec![],

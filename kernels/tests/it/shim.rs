@@ -24,7 +24,7 @@ use library::Library;
 
 const TARGET: Target = Target {
     api: Api::Cuda,
-    software: true,
+    software: false,
 };
 
 pub(crate) struct Shim {
