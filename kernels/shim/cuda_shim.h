@@ -47,7 +47,9 @@ constexpr std::size_t STACK_BYTES = 64 << 10;
 enum class State { Ready, AtBarrier, AtWarp, Done };
 
 struct Fibre {
-    ucontext_t context;
+    ucontext_t entry;
+    jmp_buf paused;
+    bool begun;
     State state;
     uint3 index;
     unsigned line;
@@ -61,7 +63,7 @@ struct Launch {
     std::uint64_t arguments[12];
     uint3 grid, block, block_index;
     unsigned threads, current;
-    ucontext_t scheduler;
+    jmp_buf scheduler;
     sigjmp_buf escape;
     char error[256];
 };
@@ -72,10 +74,18 @@ static thread_local volatile std::sig_atomic_t running;
 
 static inline Fibre& self() { return fibres[launch.current]; }
 
-static inline void wait(State state, unsigned line) {
+// Contexts only give a fibre its stack: switching by them would enter the kernel of the system every time.
+static void wait(State state, unsigned line) {
     self().state = state;
     self().line = line;
-    swapcontext(&self().context, &launch.scheduler);
+    if (_setjmp(self().paused) == 0) _longjmp(launch.scheduler, 1);
+}
+
+__attribute__((noinline)) static void resume(Fibre& thread) {
+    if (_setjmp(launch.scheduler)) return;
+    if (thread.begun) _longjmp(thread.paused, 1);
+    thread.begun = true;
+    setcontext(&thread.entry);
 }
 
 static inline void barrier(unsigned line) { wait(State::AtBarrier, line); }
@@ -99,8 +109,7 @@ static void thread_body() {
     const std::uint64_t* a = launch.arguments;
     // Pointers and `unsigned`s each fill one register or stack slot, and a callee ignores those it does not name.
     reinterpret_cast<Kernel>(launch.kernel)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
-    self().state = State::Done;
-    swapcontext(&self().context, &launch.scheduler);
+    wait(State::Done, 0);
 }
 
 static void on_fault(int signal, siginfo_t* fault, void*) {
@@ -122,7 +131,7 @@ static bool pass(bool descending) {
     for (unsigned i = 0; i < launch.threads; i++) {
         launch.current = descending ? launch.threads - 1 - i : i;
         if (self().state == State::Ready) {
-            swapcontext(&launch.scheduler, &self().context);
+            resume(self());
             ran = true;
         }
     }
@@ -168,12 +177,13 @@ static bool run_block(bool descending) {
     for (unsigned i = 0; i < launch.threads; i++) {
         Fibre& thread = fibres[i];
         thread.state = State::Ready;
+        thread.begun = false;
         thread.index = {i % launch.block.x, i / launch.block.x % launch.block.y, i / launch.block.x / launch.block.y};
-        getcontext(&thread.context);
-        thread.context.uc_stack.ss_sp = thread.stack;
-        thread.context.uc_stack.ss_size = STACK_BYTES;
-        thread.context.uc_link = nullptr;
-        makecontext(&thread.context, thread_body, 0);
+        getcontext(&thread.entry);
+        thread.entry.uc_stack.ss_sp = thread.stack;
+        thread.entry.uc_stack.ss_size = STACK_BYTES;
+        thread.entry.uc_link = nullptr;
+        makecontext(&thread.entry, thread_body, 0);
     }
     for (bool released = true; released;) {
         while (pass(descending)) {

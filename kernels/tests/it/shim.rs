@@ -13,9 +13,7 @@ mod tests;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{
-    Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, Timer, TimerSource,
-};
+use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, Timer, TimerSource};
 use kernels::device::{Device, DeviceError, Elapsed, Loaded};
 use kernels::workload::{Launch, POISON, Slot, Target, Workload, bytes};
 
@@ -97,10 +95,7 @@ impl Device for Shim {
             let flush = if set % 2 == 0 { Flush::End } else { Flush::Start };
             let outputs = workload.spec.outputs.iter();
             Set {
-                inputs: inputs
-                    .iter()
-                    .map(|input| Guarded::input(input, flush))
-                    .collect(),
+                inputs: inputs.iter().map(|input| Guarded::input(input, flush)).collect(),
                 outputs: outputs
                     .map(|output| Guarded::new(bytes(output, dims) as usize, flush))
                     .collect(),
@@ -190,7 +185,8 @@ impl Loaded for Case<'_> {
             let set = &self.sets[i as usize % self.sets.len()];
             // Both orders write every set once more than one round is launched.
             let descending = (i as usize / self.sets.len()) % 2 == 1;
-            self.launch(set, descending).map_err(self.shim.failed("running a launch"))?;
+            self.launch(set, descending)
+                .map_err(self.shim.failed("running a launch"))?;
         }
         let ns = start.elapsed().as_nanos() as u64;
         Ok(Elapsed {

@@ -30,7 +30,10 @@ impl Guarded {
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
         let padded = dense.next_multiple_of(4).max(4);
         let inner = padded.next_multiple_of(page);
-        let (readable, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        let (readable, private) = (
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+        );
         // SAFETY: a fresh mapping, whose inner pages alone become accessible.
         let map = unsafe {
             let map = libc::mmap(
@@ -41,7 +44,12 @@ impl Guarded {
                 -1,
                 0,
             );
-            assert_ne!(map, libc::MAP_FAILED, "{} bytes of address space", inner + 2 * page);
+            assert_ne!(
+                map,
+                libc::MAP_FAILED,
+                "{} bytes of address space",
+                inner + 2 * page
+            );
             assert_eq!(libc::mprotect(map.byte_add(page), inner, readable), 0);
             std::ptr::write_bytes(map.cast::<u8>().add(page), CANARY, inner);
             NonNull::new(map.cast()).expect("a mapping")

@@ -56,8 +56,14 @@ impl Library {
         // SAFETY: the symbols are the shim's and the source's; the arguments are addresses of guarded buffers and
         // words in the order of the kernel's contract.
         let error = unsafe {
-            let entry = self.0.get::<*mut c_void>(kernel).map_err(|error| error.to_string())?;
-            let launch = self.0.get::<Launch>("shim_launch").map_err(|error| error.to_string())?;
+            let entry = self
+                .0
+                .get::<*mut c_void>(kernel)
+                .map_err(|error| error.to_string())?;
+            let launch = self
+                .0
+                .get::<Launch>("shim_launch")
+                .map_err(|error| error.to_string())?;
             let entry = entry.try_as_raw_ptr().ok_or("a kernel without an address")?;
             let error = launch(
                 entry,
@@ -78,9 +84,14 @@ fn compiled(source: &Path) -> Result<PathBuf, String> {
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let identity = [read(source)?, read(HEADER.as_ref())?, FLAGS.concat().into_bytes()].concat();
     let digest = Sha256::of(&identity).to_string();
-    let stem = source.file_stem().and_then(|stem| stem.to_str()).unwrap_or("kernel");
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from);
+    let stem = source
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or("kernel");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")),
+        PathBuf::from,
+    );
     let folder = target.join("shim");
     let library = folder.join(format!("{stem}-{}.so", &digest[..16]));
     let _one = ONE_COMPILER.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,10 @@ fn both_orders(source: &str, threads: u32, n: u32, flush: Flush) -> [Result<Vec<
         let arguments = [out.address(), u64::from(n)];
         library.launch("kernel", [1, 1, 1], [threads, 1, 1], &arguments, descending)?;
         let words = out.dense()?;
-        Ok(words.chunks_exact(4).map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes"))).collect())
+        Ok(words
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes(word.try_into().expect("4 bytes")))
+            .collect())
     })
 }
 
@@ -81,7 +84,10 @@ fn an_access_one_word_past_a_buffer_is_an_error() {
     }"#;
     for outcome in both_orders(source, 8, 7, Flush::End) {
         let error = outcome.expect_err("seven words");
-        assert!(error.contains("thread (7, 0, 0) reads or writes outside"), "{error}");
+        assert!(
+            error.contains("thread (7, 0, 0) reads or writes outside"),
+            "{error}"
+        );
     }
     for outcome in both_orders(source, 8, 7, Flush::Start) {
         let error = outcome.expect_err("seven words");
