@@ -1,7 +1,6 @@
-// y = b + 0.5 c. Mirrors mem_triad.cu; reference.rs is the authority.
+// y = b + 0.5 c, product and sum each rounded. Mirrors mem_triad.cu; reference.rs is the authority.
 //   b, c, y   n floats in buffers of whole vec4s; what follows element n-1 is computed along
 //   grid      any number of workgroups: invocations stride over the buffers
-// Halving is exact, so a fused multiply-add gives the same bits.
 #version 450
 layout(local_size_x = 256) in;
 layout(push_constant) uniform Sizes { uint n; };
@@ -13,6 +12,7 @@ void main() {
     uint quads = n / 4 + uint(n % 4 != 0);
     uint stride = gl_NumWorkGroups.x * gl_WorkGroupSize.x;
     for (uint i = gl_GlobalInvocationID.x; i < quads; i += stride) {
-        y[i] = b[i] + 0.5 * c[i];
+        precise vec4 sum = b[i] + 0.5 * c[i];
+        y[i] = sum;
     }
 }
