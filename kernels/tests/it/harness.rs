@@ -9,6 +9,8 @@ use kernels::device::{self, Device};
 use kernels::workload::Workload;
 use kernels::{check, inputs};
 
+use crate::shim::Shim;
+
 /// A seed that no run has had before, or the one `HALLMARK_SEED` names (64 hexadecimal digits) to repeat a failure.
 pub(crate) fn fresh_seed() -> Sha256 {
     match std::env::var("HALLMARK_SEED") {
@@ -24,13 +26,14 @@ pub(crate) fn dims(sizes: &[(&str, u64)]) -> Dims {
         .collect()
 }
 
-/// Every device of this machine; the CPU is always there.
+/// Every device of this machine, the CPU first, and the shim that runs the CUDA sources on it.
 pub(crate) fn devices() -> Vec<Box<dyn Device>> {
-    let found = device::discover();
+    let mut found = device::discover();
     for absent in &found.absent {
         eprintln!("{}: {} ({})", absent.api.as_str(), absent.reason, absent.hint);
     }
     assert_eq!(found.devices[0].facts().id, "cpu:0");
+    found.devices.push(Box::new(Shim::new()));
     found.devices
 }
 

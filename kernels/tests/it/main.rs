@@ -1,7 +1,9 @@
 //! Workloads on devices, and the rules their folders keep.
 
+mod device_code;
 mod folders;
 mod harness;
+mod shim;
 mod sizes;
 mod specs;
 mod vectors;

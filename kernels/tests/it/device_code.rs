@@ -1,0 +1,88 @@
+//! Committed device code is what its sources were compiled to, by the digests that `ci/device-code` wrote.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attest::digest::Sha256;
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// What is wrong with the device code below `root`, one sentence each.
+fn breaches(root: &Path) -> Vec<String> {
+    let text = fs::read(root.join("kernels/device-code.json")).expect("written by ci/device-code");
+    let list: Value = serde_json::from_slice(&text).expect("JSON");
+    let mut unlisted: BTreeSet<String> = device_code(&root.join("kernels"))
+        .iter()
+        .map(|path| {
+            path.strip_prefix(root)
+                .expect("below the root")
+                .display()
+                .to_string()
+        })
+        .collect();
+    let mut breaches = Vec::new();
+    for entry in list["files"].as_array().expect("a list of files") {
+        for (path, digest) in [("source", "sourceSha256"), ("compiled", "compiledSha256")] {
+            let path = entry[path].as_str().expect("a path");
+            unlisted.remove(path);
+            let content = fs::read(root.join(path)).unwrap_or_default();
+            if Some(Sha256::of(&content).to_string().as_str()) != entry[digest].as_str() {
+                breaches.push(format!("{path} is not what ci/device-code left: run it again"));
+            }
+        }
+    }
+    breaches.extend(
+        unlisted
+            .iter()
+            .map(|path| format!("{path} is unknown to device-code.json: run ci/device-code")),
+    );
+    breaches
+}
+
+/// Every `.cu`, `.comp`, `.ptx` and `.spv` below `folder`.
+fn device_code(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    let known = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("cu" | "comp" | "ptx" | "spv"))
+    };
+    let files = files.into_iter().filter(known);
+    files
+        .chain(folders.iter().flat_map(|folder| device_code(folder)))
+        .collect()
+}
+
+#[test]
+fn device_code_is_what_its_sources_were_compiled_to() {
+    assert_eq!(breaches(Path::new(ROOT)), Vec::<String>::new());
+}
+
+#[test]
+fn an_edited_a_missing_and_an_unlisted_file_are_breaches() {
+    let tree = tempfile::tempdir().expect("a folder");
+    let write = |path: &str, content: &str| fs::write(tree.path().join(path), content).expect("writable");
+    fs::create_dir(tree.path().join("kernels")).expect("writable");
+    write("kernels/one.cu", "source");
+    write("kernels/one.ptx", "compiled");
+    let list = serde_json::json!({ "files": [{
+        "source": "kernels/one.cu",
+        "sourceSha256": Sha256::of(b"source").to_string(),
+        "compiled": "kernels/one.ptx",
+        "compiledSha256": Sha256::of(b"compiled").to_string(),
+    }]});
+    write("kernels/device-code.json", &list.to_string());
+    assert_eq!(breaches(tree.path()), Vec::<String>::new());
+
+    write("kernels/one.cu", "source, edited");
+    assert!(breaches(tree.path())[0].contains("one.cu"));
+    write("kernels/one.cu", "source");
+    write("kernels/two.comp", "");
+    assert!(breaches(tree.path())[0].contains("two.comp is unknown"));
+    fs::remove_file(tree.path().join("kernels/two.comp")).expect("there");
+    fs::remove_file(tree.path().join("kernels/one.ptx")).expect("there");
+    assert!(breaches(tree.path())[0].contains("one.ptx"));
+}
