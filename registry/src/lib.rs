@@ -1,1 +1,50 @@
+//! The Hallmark registry: an append-only log of attestations, served over HTTP, and a client for it.
+//!
+//! [`serve`] runs it over a data folder:
+//!
+//! | file | what it is | if it is lost |
+//! |---|---|---|
+//! | `registry.sqlite` (and `-wal`, `-shm`) | entries, payloads, tiles, checkpoints | restore a backup *not older* than `checkpoint` |
+//! | `checkpoint` | the last published checkpoint, outside the database | put back any reader's newest copy |
+//! | `keys/log.pem` | the log's two private keys, mode 0600, made once | the log is frozen: begin a new one under a new origin |
+//! | `trusted_root.json` | public keys, for readers | made again from the keys |
+//! | `lock` | held by the serving process | made again |
+//!
+//! # Promises
+//!
+//! - A success answer means: durable, in a published checkpoint, inclusion proof checked by the registry itself.
+//! - An index once given out is never given out again. The registry refuses to start when the database is behind the
+//!   outside checkpoint or disagrees with it.
+//! - Submitting the same statement by the same key again is safe and returns the same receipt. Two envelopes are the same
+//!   when SHA-256 of their pre-authentication encoding and their public key are; signature bytes do not matter.
+//! - An error after verification means *perhaps*: submit again, and the answer tells.
+//!
+//! # Trust
+//!
+//! The registry is trusted for order and for its clock. Its log is public, so a reader with an old checkpoint notices a
+//! rewritten history; `accepted_at` is the registry's word alone. The search index behind lists is not part of the log:
+//! it can be rebuilt from payloads, and every list names the tree it covers.
 
+pub mod client;
+pub mod config;
+mod diary;
+mod folder;
+mod fsck;
+mod http;
+mod keys;
+mod log;
+mod metrics;
+pub mod outside;
+mod pages;
+mod server;
+pub mod signature;
+pub mod store;
+mod submission;
+
+pub use config::{Config, Limits, Rate};
+pub use folder::FolderError;
+pub use fsck::{FsckError, FsckReport, MAX_FINDINGS, fsck, fsck_with};
+pub use keys::KeysError;
+pub use log::LogError;
+pub use server::{Running, ServeError, Storage, serve, start, start_with};
+pub use submission::MAX_BODY_BYTES;

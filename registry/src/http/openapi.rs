@@ -1,0 +1,158 @@
+//! The API description (OpenAPI 3.1), made from the table of routes.
+
+use serde_json::{Map, Value, json};
+
+use super::listing::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::problem::{self, Kind};
+use super::routes::{Operation, Parameter, ROUTES};
+
+pub(crate) fn document() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let operations: Map<String, Value> = route
+            .operations
+            .iter()
+            .map(|each| (each.method.to_owned(), operation(each)))
+            .collect();
+        paths.insert(route.path.replace("{*", "{"), operations.into());
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hallmark registry",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "An append-only log of signed compute measurements. Every error is an RFC 9457 problem; every read has a strong ETag. Clients decide by a problem's `type`, not by its text.",
+            "license": {"name": "MIT OR Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": schemas()},
+    })
+}
+
+fn operation(operation: &Operation) -> Value {
+    let mut value = json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "responses": responses(operation),
+    });
+    if !operation.parameters.is_empty() {
+        value["parameters"] = operation.parameters.iter().map(parameter).collect();
+    }
+    if let Some(schema) = operation.body {
+        value["requestBody"] = json!({
+            "required": true,
+            "content": {"application/json": {"schema": reference(schema)}},
+        });
+    }
+    value
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.about,
+        "schema": reference(parameter.schema),
+    })
+}
+
+fn responses(operation: &Operation) -> Value {
+    let mut responses = Map::new();
+    for answer in operation.answers {
+        let content = match answer.schema {
+            Some(schema) => json!({"schema": reference(schema)}),
+            None => json!({}),
+        };
+        responses.insert(
+            answer.status.to_string(),
+            json!({"description": answer.about, "content": {answer.media_type: content}}),
+        );
+    }
+    for kind in operation.problems {
+        let status = kind.status.as_u16().to_string();
+        let entry = responses.entry(status).or_insert_with(|| {
+            json!({
+                "description": "",
+                "content": {problem::MEDIA_TYPE: {"schema": reference("Problem")}},
+            })
+        });
+        let so_far = entry["description"].as_str().unwrap_or("").to_owned();
+        let separator = if so_far.is_empty() { "" } else { "; " };
+        entry["description"] = format!("{so_far}{separator}{}: {}", kind.slug, kind.title).into();
+    }
+    responses.into()
+}
+
+fn reference(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn schemas() -> Value {
+    let text = || json!({"type": "string"});
+    let count = || json!({"type": "integer", "minimum": 0});
+    json!({
+        "Text": {"type": "string", "minLength": 1},
+        "Digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "Limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        "Cursor": {"type": "string", "pattern": "^[0-9]+$", "description": "Opaque: take it from `next`."},
+        "Submission": object(&["envelope", "publicKey"], json!({
+            "envelope": reference("Envelope"),
+            "publicKey": {"type": "string", "contentEncoding": "base64", "description": "SubjectPublicKeyInfo of a P-256 key in DER."},
+        })),
+        "Envelope": object(&["payload", "payloadType", "signatures"], json!({
+            "payload": {"type": "string", "contentEncoding": "base64", "description": "An in-toto statement of at most 1 MiB."},
+            "payloadType": {"const": attest::dsse::PAYLOAD_TYPE},
+            "signatures": {"type": "array", "minItems": 1, "maxItems": 1, "items": object(&["sig"], json!({
+                "sig": {"type": "string", "contentEncoding": "base64", "description": "ECDSA P-256 with SHA-256 over the pre-authentication encoding, ASN.1 DER."},
+                "keyid": {"type": "string", "description": "A hint; decides nothing."},
+            }))},
+        })),
+        "Receipt": {"type": "object", "description": "Sigstore bundle v0.3 with public key hint, inclusion proof, checkpoint and envelope."},
+        "Tree": object(&["origin", "size", "rootHash"], json!({"origin": text(), "size": count(), "rootHash": reference("Digest")})),
+        "Entry": object(&["digest", "keyId", "logIndex", "treeSize", "acceptedAt"], entry_properties()),
+        "Attestation": {"allOf": [reference("Entry"), object(&["publicKey", "alsoSignedBy", "links", "statement"], json!({
+            "publicKey": {"type": "string", "contentEncoding": "base64"},
+            "alsoSignedBy": {"type": "array", "items": reference("Digest")},
+            "links": {"type": "object", "additionalProperties": {"type": "string"}},
+            "statement": {"type": "object", "description": "The in-toto statement as it was signed."},
+        }))]},
+        "List": object(&["tree", "attestations", "next"], json!({
+            "tree": reference("Tree"),
+            "attestations": {"type": "array", "items": reference("Entry")},
+            "next": {"type": ["string", "null"], "description": "Cursor of the next page; null at the end."},
+        })),
+        "Problem": object(&["type", "title", "status", "detail"], json!({
+            "type": {"enum": problem::KINDS.iter().map(|kind: &&Kind| format!("urn:hallmark:problem:{}", kind.slug)).collect::<Vec<_>>()},
+            "title": text(),
+            "status": {"type": "integer"},
+            "detail": {"type": "string", "description": "What was wrong with this request."},
+        })),
+    })
+}
+
+fn entry_properties() -> Value {
+    json!({
+        "digest": reference("Digest"),
+        "keyId": reference("Digest"),
+        "logIndex": {"type": "integer", "minimum": 0},
+        "treeSize": {"type": "integer", "minimum": 1, "description": "Size of the checkpoint in the receipt."},
+        "acceptedAt": {"type": "string", "format": "date-time", "description": "By the registry's clock; not part of the log."},
+        "suite": {"type": "object"},
+        "tool": {"type": "object"},
+        "measurementStartedAt": {"type": "string"},
+        "measurementFinishedAt": {"type": "string"},
+        "devices": {"type": "array", "items": object(&["id", "name", "api", "kind"], json!({
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "api": {"enum": ["cpu", "vulkan", "cuda"]},
+            "kind": {"enum": ["gpu", "cpu", "software"], "description": "`software` is a graphics API that runs on the processor: no GPU."},
+        }))},
+        "workloads": {"type": "array", "items": {"type": "string"}},
+        "records": {"type": "integer", "minimum": 0},
+    })
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({"type": "object", "required": required, "properties": properties})
+}

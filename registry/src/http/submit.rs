@@ -1,0 +1,173 @@
+//! `POST /api/v1/attestations`: verified before the queue, answered after publication.
+
+use std::sync::Arc;
+
+use attest::receipt;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::oneshot;
+
+use super::problem::{self, Problem};
+use super::{Shared, attestations, blocking};
+use crate::config::Limits;
+use crate::log::{Job, Outcome, QueueError, Unlogged};
+use crate::store::Accepted;
+use crate::submission::{self, SubmissionError};
+
+pub(super) const RECEIPT_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/// Seconds after which a client whose entry was not confirmed should submit it again.
+const RETRY_AFTER: u64 = 2;
+
+pub(super) async fn submit(State(app): State<Shared>, headers: HeaderMap, body: Body) -> Response {
+    match try_submit(&app, &headers, body).await {
+        Ok(response) => response,
+        Err(problem) => {
+            app.metrics.submitted(problem.kind.slug);
+            problem.into_response()
+        }
+    }
+}
+
+async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+    check_media_type(headers)?;
+    let body = read_body(body, headers, &app.limits).await?;
+    let accepted = blocking(app, move |_| {
+        Ok(Arc::new(submission::accept(&body, jiff::Timestamp::now())?))
+    })
+    .await?;
+    let (reply, answer) = oneshot::channel();
+    let job = Job {
+        accepted: Arc::clone(&accepted),
+        reply,
+    };
+    app.queue
+        .push(job)
+        .map_err(|error| refused(&error, &app.limits))?;
+    let outcome = answer.await.map_err(|_| {
+        Problem::new(
+            problem::NOT_RECORDED,
+            "the registry is stopping; submit again later",
+        )
+    })??;
+    match outcome {
+        Outcome::Logged { index, note, path } => {
+            let receipt = receipt::build(&accepted.envelope, &accepted.key, index, &note, &path, &app.trust)
+                .map_err(|error| attestations::broken_receipt(&error))?;
+            app.metrics.submitted("logged");
+            Ok(with_receipt(StatusCode::CREATED, &accepted, receipt))
+        }
+        Outcome::Known(place) => {
+            let receipt = blocking(app, move |app| attestations::receipt(app, place)).await?;
+            app.metrics.submitted("known");
+            Ok(with_receipt(StatusCode::OK, &accepted, receipt))
+        }
+    }
+}
+
+fn with_receipt(status: StatusCode, accepted: &Accepted, receipt: Vec<u8>) -> Response {
+    let location = format!("/api/v1/attestations/{}?key={}", accepted.digest, accepted.key_id);
+    let mut response = (status, receipt).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RECEIPT_MEDIA_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let location = HeaderValue::from_str(&location).expect("hexadecimal digits");
+    headers.insert(header::LOCATION, location);
+    response
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .map_or(Ok(""), HeaderValue::to_str)
+        .unwrap_or("unreadable");
+    let essence = given.split(';').next().unwrap_or("").trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("Content-Type is {given:?}; a submission is application/json");
+    Err(Problem::new(problem::WRONG_MEDIA_TYPE, detail))
+}
+
+/// The whole body, within its size and its time.
+async fn read_body(body: Body, headers: &HeaderMap, limits: &Limits) -> Result<Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("a submission has at most {} bytes", limits.body_bytes);
+        Problem::new(problem::BODY_TOO_LARGE, detail)
+    };
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|declared| declared > limits.body_bytes as u64) {
+        return Err(too_large());
+    }
+    let collected = Limited::new(body, limits.body_bytes).collect();
+    match tokio::time::timeout(limits.body_timeout, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(
+            problem::BAD_BODY,
+            "the body broke off before its end",
+        )),
+        Err(_) => {
+            let detail = format!(
+                "the body was not complete after {} s",
+                limits.body_timeout.as_secs_f64()
+            );
+            Err(Problem::new(problem::BODY_TIMEOUT, detail))
+        }
+    }
+}
+
+fn refused(error: &QueueError, limits: &Limits) -> Problem {
+    match error {
+        QueueError::Full => {
+            let detail = format!(
+                "{} submissions are waiting already; nothing was recorded",
+                limits.queue
+            );
+            Problem::new(problem::QUEUE_FULL, detail).retry_after(RETRY_AFTER)
+        }
+        QueueError::Closed => Problem::new(
+            problem::NOT_RECORDED,
+            "the registry is stopping; nothing was recorded",
+        )
+        .retry_after(RETRY_AFTER),
+    }
+}
+
+impl From<Unlogged> for Problem {
+    fn from(unlogged: Unlogged) -> Self {
+        match unlogged {
+            // The cause names files of the server, so it stays in the diary.
+            Unlogged::Storage(_) => Self::new(
+                problem::NOT_RECORDED,
+                "the entry may or may not be in the log; submit it again: that never logs it twice",
+            )
+            .retry_after(RETRY_AFTER),
+            Unlogged::Halted(_) => Self::new(
+                problem::LOG_STOPPED,
+                "the log found itself inconsistent and accepts nothing until its operator has looked",
+            )
+            .retry_after(300),
+        }
+    }
+}
+
+impl From<SubmissionError> for Problem {
+    fn from(error: SubmissionError) -> Self {
+        let kind = match error {
+            SubmissionError::Body(_) => problem::BAD_BODY,
+            SubmissionError::KeyText(_) | SubmissionError::Key(_) => problem::BAD_KEY,
+            SubmissionError::Envelope(_) => problem::BAD_ENVELOPE,
+            SubmissionError::Signature => problem::BAD_SIGNATURE,
+            SubmissionError::Statement(_)
+            | SubmissionError::TooManyDevices { .. }
+            | SubmissionError::LongName { .. } => problem::BAD_STATEMENT,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,60 @@
+//! A registry to try things on.
+
+use std::time::Duration;
+
+use attest::key::SigningKey;
+use attest::trust::TrustedRoot;
+use registry::{Config, Running, start};
+use tempfile::TempDir;
+
+use crate::wire::Wire;
+
+pub(crate) const ORIGIN: &str = "log.test/hallmark";
+
+/// A served folder that vanishes with the value.
+pub(crate) struct Served {
+    pub(crate) running: Running,
+    pub(crate) folder: TempDir,
+}
+
+pub(crate) fn config(folder: &TempDir) -> Config {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let mut config = Config::new(folder.path().join("data"), listen, ORIGIN.to_owned());
+    config.log_requests = false;
+    config.limits.submissions = None;
+    config.limits.reads = None;
+    config.limits.drain_timeout = Duration::from_secs(5);
+    config
+}
+
+pub(crate) fn serve() -> Served {
+    serve_with(|_| {})
+}
+
+pub(crate) fn serve_with(change: impl FnOnce(&mut Config)) -> Served {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(&folder);
+    change(&mut config);
+    Served {
+        running: start(config).unwrap(),
+        folder,
+    }
+}
+
+impl Served {
+    pub(crate) fn wire(&self) -> Wire {
+        Wire::connect(self.running.address()).unwrap()
+    }
+
+    pub(crate) fn trust(&self) -> TrustedRoot {
+        TrustedRoot::parse(self.running.trusted_root().as_bytes()).unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.running.address())
+    }
+}
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::generate().unwrap()
+}
