@@ -4,7 +4,11 @@
 //! criterion repeat batches of it. `HALLMARK_LOAD_SECONDS` sets the length of the steady load.
 
 #![allow(clippy::print_stdout, reason = "figures are this program's data")]
-#![allow(clippy::unwrap_used, dead_code, reason = "a bench that cannot go on says where")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a bench that cannot go on says where"
+)]
 
 #[path = "../tests/it/sample.rs"]
 mod sample;
@@ -90,7 +94,8 @@ impl Source {
         (0..count)
             .map(|_| {
                 self.next += 1;
-                self.statement.subject[0].digest.sha256 = attest::digest::Sha256::of(&self.next.to_le_bytes());
+                self.statement.subject[0].digest.sha256 =
+                    attest::digest::Sha256::of(&self.next.to_le_bytes());
                 sample_of(&self.statement, &self.key).body
             })
             .collect()
@@ -106,7 +111,9 @@ struct Load {
 impl Load {
     fn print(&mut self, bytes: usize) {
         self.latencies.sort_unstable();
-        let at = |share: f64| self.latencies[((self.latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+        let at = |share: f64| {
+            self.latencies[((self.latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
+        };
         println!(
             "{CLIENTS} clients, bodies of {bytes} bytes: {} submissions in {:.2} s = {:.0}/s; latency p50 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
             self.latencies.len(),
@@ -130,7 +137,9 @@ fn submit(address: SocketAddr, bodies: &[Vec<u8>], limit: Option<Duration>) -> L
                     let mut wire = Wire::connect(address).unwrap();
                     let mut latencies = Vec::new();
                     while limit.is_none_or(|limit| started.elapsed() < limit) {
-                        let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                        let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                            break;
+                        };
                         let sent = Instant::now();
                         let answer = wire.post(body).unwrap();
                         assert_eq!(answer.status, 201, "{}", answer.text());
@@ -140,7 +149,10 @@ fn submit(address: SocketAddr, bodies: &[Vec<u8>], limit: Option<Duration>) -> L
                 })
             })
             .collect();
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        clients
+            .into_iter()
+            .flat_map(|client| client.join().unwrap())
+            .collect()
     });
     Load {
         latencies,

@@ -48,7 +48,11 @@ fn parent(rounds: u64) -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 fn child(folder: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let mut config = Config::new(folder.into(), "127.0.0.1:0".parse()?, "localhost/crash".to_owned());
+    let mut config = Config::new(
+        folder.into(),
+        "127.0.0.1:0".parse()?,
+        "localhost/crash".to_owned(),
+    );
     config.log_requests = false;
     config.limits.submissions = None;
     config.limits.reads = None;

@@ -82,13 +82,16 @@ pub(crate) fn run(rounds: u64, folder: &Path, serve: &dyn Fn(&Path) -> Command) 
         ..Tally::default()
     };
     let said = Mutex::new(Said::default());
-    let keys: Vec<SigningKey> = (0..CLIENTS).map(|_| SigningKey::generate()).collect::<Result<_, _>>()?;
+    let keys: Vec<SigningKey> = (0..CLIENTS)
+        .map(|_| SigningKey::generate())
+        .collect::<Result<_, _>>()?;
     let numbers = AtomicU64::new(0);
     for _ in 0..rounds {
         let life = MAX_LIFE.mul_f64(random()?);
         round(life, folder, serve, &said, &keys, &numbers, &mut tally)?;
     }
-    let (mut child, address) = launch(&mut serve(folder))?.ok_or("the registry does not start after the last kill")?;
+    let (mut child, address) =
+        launch(&mut serve(folder))?.ok_or("the registry does not start after the last kill")?;
     check_answers(address, &mut lock(&said), &mut tally)?;
     check_history(address, folder, &lock(&said), &mut tally)?;
     child.kill()?;
@@ -102,7 +105,10 @@ pub(crate) fn run(rounds: u64, folder: &Path, serve: &dyn Fn(&Path) -> Command) 
     tally.acknowledged = said.receipts.len() as u64;
     if report.entries != tally.acknowledged {
         let (entries, answers) = (report.entries, said.receipts.len());
-        return Err(format!("{entries} entries for {answers} answers: an entry was logged twice or out of nothing").into());
+        return Err(format!(
+            "{entries} entries for {answers} answers: an entry was logged twice or out of nothing"
+        )
+        .into());
     }
     tally.elapsed = started.elapsed();
     Ok(tally)
@@ -124,7 +130,9 @@ fn round(
     let born = Instant::now();
     std::thread::scope(|scope| {
         let clients = scope.spawn(|| -> Result<bool, Failure> {
-            let Some(address) = address_in(&mut lines)? else { return Ok(false) };
+            let Some(address) = address_in(&mut lines)? else {
+                return Ok(false);
+            };
             check_sample(address, said)?;
             std::thread::scope(|scope| {
                 for key in keys {
@@ -149,8 +157,16 @@ fn round(
 }
 
 /// One client: submits fresh statements until the server is gone.
-fn submit_until_cut(address: SocketAddr, key: &SigningKey, numbers: &AtomicU64, said: &Mutex<Said>, alive: &AtomicBool) {
-    let Ok(mut wire) = Wire::connect(address) else { return };
+fn submit_until_cut(
+    address: SocketAddr,
+    key: &SigningKey,
+    numbers: &AtomicU64,
+    said: &Mutex<Said>,
+    alive: &AtomicBool,
+) {
+    let Ok(mut wire) = Wire::connect(address) else {
+        return;
+    };
     while alive.load(Ordering::Relaxed) {
         let sample = sample(numbers.fetch_add(1, Ordering::Relaxed), key);
         match wire.post(&sample.body) {
@@ -165,18 +181,41 @@ fn submit_until_cut(address: SocketAddr, key: &SigningKey, numbers: &AtomicU64, 
 
 /// Keeps an answer, and panics when it contradicts one before.
 fn record(said: &mut Said, digest: Sha256, answer: Answer) {
-    assert!(matches!(answer.status, 200 | 201), "{} {}", answer.status, answer.text());
+    assert!(
+        matches!(answer.status, 200 | 201),
+        "{} {}",
+        answer.status,
+        answer.text()
+    );
     let receipt = Receipt::parse(&answer.body).expect("a receipt");
     let (index, proof) = (receipt.log_index, &receipt.proof);
-    assert_eq!(Sha256::of(&receipt.envelope.pae()), digest, "the receipt is for what was sent");
-    merkle::verify_inclusion(index, proof.tree_size, &merkle::leaf_hash(&receipt.leaf), &proof.path, &proof.root)
-        .expect("the proof holds");
+    assert_eq!(
+        Sha256::of(&receipt.envelope.pae()),
+        digest,
+        "the receipt is for what was sent"
+    );
+    merkle::verify_inclusion(
+        index,
+        proof.tree_size,
+        &merkle::leaf_hash(&receipt.leaf),
+        &proof.path,
+        &proof.root,
+    )
+    .expect("the proof holds");
     if let Some((other, before)) = said.receipts.get(&index) {
         assert_eq!(*other, digest, "index {index} was given out twice");
         assert!(*before == answer.body, "the receipt of {index} changed");
     }
-    assert!(said.indices.insert(digest, index).is_none_or(|before| before == index), "{digest} stands at two indices");
-    let claimed = checkpoint::Unverified::parse(&proof.checkpoint).expect("a checkpoint").claimed().clone();
+    assert!(
+        said.indices
+            .insert(digest, index)
+            .is_none_or(|before| before == index),
+        "{digest} stands at two indices"
+    );
+    let claimed = checkpoint::Unverified::parse(&proof.checkpoint)
+        .expect("a checkpoint")
+        .claimed()
+        .clone();
     let (seen, _) = said
         .checkpoints
         .entry(proof.tree_size)
@@ -188,11 +227,20 @@ fn record(said: &mut Said, digest: Sha256, answer: Answer) {
 /// The newest answers before a kill are the ones at risk: they must all be there after it. A kill may cut this short.
 fn check_sample(address: SocketAddr, said: &Mutex<Said>) -> Result<(), Failure> {
     let newest: Vec<(Sha256, Vec<u8>)> = lock(said).receipts.values().rev().take(32).cloned().collect();
-    let Ok(mut wire) = Wire::connect(address) else { return Ok(()) };
+    let Ok(mut wire) = Wire::connect(address) else {
+        return Ok(());
+    };
     for (digest, receipt) in newest {
-        let Ok(answer) = wire.get(&format!("/api/v1/attestations/{digest}/receipt")) else { return Ok(()) };
+        let Ok(answer) = wire.get(&format!("/api/v1/attestations/{digest}/receipt")) else {
+            return Ok(());
+        };
         if answer.status != 200 || answer.body != receipt {
-            return Err(format!("after a kill {digest} answers {}: {}", answer.status, answer.text()).into());
+            return Err(format!(
+                "after a kill {digest} answers {}: {}",
+                answer.status,
+                answer.text()
+            )
+            .into());
         }
     }
     Ok(())
@@ -226,12 +274,19 @@ fn check_history(address: SocketAddr, folder: &Path, said: &Said, tally: &mut Ta
     let trust = root.log(&origin).ok_or("the log's key is not trusted")?;
     let last = checkpoint::open(&note, &trust)?;
     let mut reader = HashReader::new(last.size, |id: TileId| -> Result<Vec<u8>, String> {
-        let answer = wire.get(&format!("/{}", id.path())).map_err(|error| error.to_string())?;
-        if answer.status == 200 { Ok(answer.body) } else { Err(format!("{} answers {}", id.path(), answer.status)) }
+        let answer = wire
+            .get(&format!("/{}", id.path()))
+            .map_err(|error| error.to_string())?;
+        if answer.status == 200 {
+            Ok(answer.body)
+        } else {
+            Err(format!("{} answers {}", id.path(), answer.status))
+        }
     });
     for (seen, note) in said.checkpoints.values() {
         checkpoint::open(note, &trust)?;
-        let path = merkle::consistency_path(seen.size, last.size, |level, index| reader.hash(level, index))?;
+        let path = merkle::consistency_path(seen.size, last.size, |level, index| reader.hash(level, index))
+            .map_err(|error| error.to_string())?;
         last.follows(seen, &path)?;
     }
     tally.checkpoints = said.checkpoints.len();
