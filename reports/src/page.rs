@@ -99,8 +99,9 @@ fn results(shown: &[Shown<'_>]) -> String {
          <p class=\"lede\">Time of one launch and the rate that follows, as the median of all samples. Intervals hold \
          the median with 95 % confidence. All figures are recomputed from the samples.</p>\n{}</section>\n\
          <section aria-labelledby=\"speed\">\n<h2 id=\"speed\">Speed and quality</h2>\n\
-         <p class=\"lede\">Longer is faster. The mark at a bar’s end is the 95 % interval; the quality of the very \
-         outputs that were timed stands below. Hollow bars are software devices.</p>\n{}</section>\n",
+         <p class=\"lede\">Further right is faster. The mark at a bar’s end is the 95 % interval; the quality of the very \
+         outputs that were timed stands below. Hollow marks are software devices. Where speeds lie too far apart for \
+         bars, dots stand on a logarithmic axis.</p>\n{}</section>\n",
         fragment::records_table(&rows),
         fragment::bars(&rows),
     )

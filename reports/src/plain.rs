@@ -3,6 +3,9 @@
 /// Longest name that is shown whole, in characters; longer ones end in `…`. The JSON and CSV carry the whole text.
 pub(crate) const NAME_CHARS: usize = 120;
 
+/// Longest id of a device that is shown whole: `vulkan:0`.
+pub(crate) const ID_CHARS: usize = 24;
+
 /// Longest sentence that is shown whole: a reason, a check's detail.
 pub(crate) const SENTENCE_CHARS: usize = 600;
 

@@ -21,6 +21,12 @@ pub const UNLIMITED: usize = 100_000;
 /// Narrowest table; a smaller terminal wraps it.
 const MIN_WIDTH: usize = 40;
 
+const INDENT: usize = 2;
+const GAP: usize = 2;
+
+/// What the last column gets at least before it moves to a line of its own.
+const WRAPPED_WIDTH: usize = 24;
+
 /// The records of `shown`, grouped by device. Where the terminal is too narrow for a line per record, each record takes
 /// two or more; nothing is left out.
 pub fn table(shown: &[Shown<'_>], terminal: Terminal) -> String {
@@ -108,8 +114,48 @@ impl Cell {
     }
 }
 
+/// Where a column stands.
+struct Place {
+    at: usize,
+    width: usize,
+    /// Starts a new line.
+    breaks: bool,
+    right: bool,
+}
+
+/// Lines of at most `width` columns, broken between words, or inside one that is longer than a line.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("never empty");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.width() + 1 + word.width() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+        while let Some(rest) = lines.last_mut().and_then(|line| cut(line, width)) {
+            lines.push(rest);
+        }
+    }
+    lines
+}
+
+/// What of `line` stands past `width`, taken from it; `None` when it fits.
+fn cut(line: &mut String, width: usize) -> Option<String> {
+    let past = line
+        .char_indices()
+        .map(|(at, c)| at + c.len_utf8())
+        .find(|&end| line[..end].width() > width.max(2))?;
+    let start = line[..past].char_indices().next_back()?.0;
+    Some(line.split_off(start))
+}
+
 impl Terminal {
-    /// Aligned columns. A line that is too long breaks between cells and goes on indented.
+    /// Aligned columns. Where a line is too short for all of them, every row breaks between the same columns and goes
+    /// on indented; the last column wraps between words.
     pub(crate) fn grid(self, header: &[Column], rows: &[Vec<Cell>]) -> String {
         let widths: Vec<usize> = (0..header.len())
             .map(|column| {
@@ -117,34 +163,67 @@ impl Terminal {
                 cells.max().unwrap_or(0).max(header[column].name.width())
             })
             .collect();
+        let layout = self.layout(header, &widths);
         let names: Vec<Cell> = header.iter().map(|column| Cell::plain(column.name)).collect();
-        let mut out = self.dim(&self.line(header, &widths, &names));
+        let mut out = self.dim(self.row(&layout, &names).trim_end()) + "\n";
         for row in rows {
-            out += &self.line(header, &widths, row);
+            out += &self.row(&layout, row);
         }
         out
     }
 
-    fn line(self, header: &[Column], widths: &[usize], cells: &[Cell]) -> String {
-        const INDENT: usize = 2;
-        const GAP: usize = 2;
+    fn layout(self, header: &[Column], widths: &[usize]) -> Vec<Place> {
         let limit = self.width.max(MIN_WIDTH);
-        let (mut out, mut used) = (" ".repeat(INDENT), INDENT);
-        let mut pending = 0;
-        for ((column, &width), cell) in header.iter().zip(widths).zip(cells) {
-            let own = cell.text.width();
-            // The last column is not padded, so only its own text must fit.
-            let needed = if column.right { width } else { own };
-            if used > INDENT && used + pending + needed > limit {
-                out.push('\n');
-                out += &" ".repeat(2 * INDENT);
-                (used, pending) = (2 * INDENT, 0);
+        let mut places: Vec<Place> = Vec::with_capacity(header.len());
+        let mut at = INDENT;
+        for (i, (column, &width)) in header.iter().zip(widths).enumerate() {
+            let last = i + 1 == header.len();
+            // Room for a few words is enough for the last column: it wraps.
+            let needed = if last { width.min(WRAPPED_WIDTH) } else { width };
+            let breaks = i > 0 && at + needed > limit;
+            if breaks {
+                at = 2 * INDENT;
             }
-            let before = pending + if column.right { width - own } else { 0 };
-            out += &" ".repeat(before);
-            out += &self.toned(&cell.text, cell.tone);
-            used += before + own;
-            pending = GAP + if column.right { 0 } else { width - own };
+            let width = if last { width.min(limit - at) } else { width };
+            places.push(Place {
+                at,
+                width,
+                breaks,
+                right: column.right,
+            });
+            at += width + GAP;
+        }
+        places
+    }
+
+    fn row(self, layout: &[Place], cells: &[Cell]) -> String {
+        let (mut out, mut used) = (String::new(), 0);
+        for (i, (place, cell)) in layout.iter().zip(cells).enumerate() {
+            if place.breaks {
+                out.push('\n');
+                used = 0;
+            }
+            let lines = if i + 1 == layout.len() {
+                wrapped(&cell.text, place.width)
+            } else {
+                vec![cell.text.clone()]
+            };
+            for (number, line) in lines.iter().enumerate() {
+                if number > 0 {
+                    out.push('\n');
+                    used = 0;
+                }
+                let own = line.width();
+                let start = place.at
+                    + if place.right {
+                        place.width.saturating_sub(own)
+                    } else {
+                        0
+                    };
+                out += &" ".repeat(start.saturating_sub(used));
+                out += &self.toned(line, cell.tone);
+                used = start + own;
+            }
         }
         out.push('\n');
         out

@@ -20,6 +20,23 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
     grouped(&text)
 }
 
+/// `20.5 T`, `87.5 G`: a rate with the prefix that leaves one to three digits before the point.
+pub(crate) fn prefixed(value: f64, digits: i32) -> String {
+    const PREFIXES: [(f64, &str); 6] = [
+        (1e18, "E"),
+        (1e15, "P"),
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+    ];
+    // A hair of slack keeps powers of ten, computed with logarithms, in their own prefix.
+    match PREFIXES.iter().find(|(size, _)| value.abs() >= size * 0.999_999) {
+        Some((size, prefix)) => format!("{} {prefix}", significant(value / size, digits)),
+        None => significant(value, digits),
+    }
+}
+
 /// `1,048,576`
 pub(crate) fn count(value: u64) -> String {
     grouped(&value.to_string())
@@ -112,6 +129,8 @@ mod tests {
         assert_eq!(duration(1_234_000_000), "1.234 ms");
         assert_eq!(duration(59_999_600), "60.00 µs");
         assert_eq!(duration(86_400_000_000_000_000), "86,400 s");
+        assert_eq!(prefixed(20_469e9, 3), "20.5 T");
+        assert_eq!(prefixed(1e9, 1), "1 G");
         assert_eq!(memory(16_777_216_000), "15.6 GiB");
     }
 }

@@ -44,9 +44,9 @@ const COLUMNS: [Column; 9] = [
     Column::right("A"),
     Column::right("B"),
     Column::right("time B/A"),
-    Column::left("verdict"),
     Column::left("quality A"),
     Column::left("quality B"),
+    Column::left("verdict"),
 ];
 
 /// Aligned for a terminal; reasons and notes stand below the pair they belong to.
@@ -80,7 +80,7 @@ pub fn markdown(comparison: &Comparison) -> String {
         for note in &device.notes {
             out += &format!("- {}\n", plain::markdown(note));
         }
-        out += "\n| workload | case | path | A | B | time B/A | verdict | quality A | quality B |\n";
+        out += "\n| workload | case | path | A | B | time B/A | quality A | quality B | verdict |\n";
         out += "|---|---|---|--:|--:|--:|---|---|---|\n";
         for row in cells(device) {
             let cells: Vec<String> = row.iter().map(|cell| plain::markdown(&cell.text)).collect();
@@ -126,12 +126,12 @@ fn pair_cells(pair: &Pair) -> Vec<Cell> {
         Cell::plain(time(pair.a.as_ref())),
         Cell::plain(time(pair.b.as_ref())),
         Cell::plain(ratio(&pair.outcome).map_or_else(|| "–".to_owned(), ratio_text)),
+        quality(&pair.a),
+        quality(&pair.b),
         Cell {
             text: visible(&verdict, SENTENCE_CHARS),
             tone,
         },
-        quality(&pair.a),
-        quality(&pair.b),
     ]
 }
 

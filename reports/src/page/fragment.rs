@@ -2,6 +2,7 @@
 
 mod records;
 
+use attest::spec::Size;
 use attest::statement::Record;
 
 use crate::figures::figures;
@@ -9,7 +10,7 @@ use crate::plain::html as esc;
 use crate::plot::bars::{Look, MAX_BARS};
 use crate::plot::{bars, distribution as samples, roofline};
 use crate::table::{Row, short};
-use crate::units::{count, duration, significant};
+use crate::units::{count, duration, prefixed, significant};
 use crate::{Check, LogPlace, Shown, words};
 
 pub use records::records_table;
@@ -57,7 +58,13 @@ pub fn bars(rows: &[Row]) -> String {
         }
     };
     let chart = |workload: &&str| {
-        let own: Vec<&Row> = rows.iter().filter(|row| row.workload == *workload).collect();
+        let mut own: Vec<&Row> = rows.iter().filter(|row| row.workload == *workload).collect();
+        let sizes: Vec<_> = own.iter().map(|row| (row.size, row.case.clone())).collect();
+        // Devices side by side for each case; cases stay in order of size, then as they came.
+        own.sort_by_key(|row| {
+            let same = |(size, case): &(Size, String)| *size == row.size && *case == row.case;
+            (row.size, sizes.iter().position(same))
+        });
         format!(
             "<figure>\n<figcaption><h3>{}</h3></figcaption>\n{}\n{}</figure>\n",
             esc(workload),
@@ -161,10 +168,10 @@ fn key(found: &roofline::Roofline) -> String {
     let point = |point: &roofline::Point| {
         let dtype = point.dtype.map_or("", roofline::dtype_name);
         format!(
-            "<li class=\"series-{}\"><span>{} <span class=\"unit\">{dtype} {} at {}/B</span></span></li>\n",
+            "<li class=\"series-{}\"><span>{} <span class=\"unit\">{dtype} {}op/s at {} op/B</span></span></li>\n",
             roofline::series(point.dtype) + 1,
             esc(&point.name),
-            significant(point.per_second / 1e9, 3),
+            prefixed(point.per_second, 3),
             significant(point.intensity, 3),
         )
     };

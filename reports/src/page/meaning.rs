@@ -13,13 +13,19 @@ pub(super) fn of(one: &Shown<'_>) -> String {
     };
     format!(
         "<div class=\"pair\">\n{}{}</div>\n{}",
-        list("If the checks above passed", "proves", proven(one)),
+        list("By the checks above", "proves", proven(one)),
         list("Not proven", "open", unproven(one)),
         levels(one),
     )
 }
 
 fn proven(one: &Shown<'_>) -> Vec<String> {
+    if one.checks.is_empty() {
+        return vec!["Nothing yet: no check was made.".to_owned()];
+    }
+    if one.checks.iter().any(|check| check.verdict == Verdict::Failed) {
+        return vec!["Nothing: a check failed.".to_owned()];
+    }
     let predicate = &one.statement.predicate;
     let mut items = vec![
         "The holder of the key above signed exactly this statement; nobody changed a byte since.".to_owned(),
@@ -45,9 +51,6 @@ fn proven(one: &Shown<'_>) -> Vec<String> {
         items.push(
             "The run was announced to the log before it began, so it is no hidden best of many.".to_owned(),
         );
-    }
-    if one.checks.iter().any(|check| check.verdict != Verdict::Passed) {
-        items.push("Not every check passed: see the list.".to_owned());
     }
     items
 }

@@ -4,16 +4,16 @@ use super::canvas::{Align, Canvas, Ink, draw, fitted};
 use super::scale::Scale;
 use crate::table::Row;
 use crate::units::significant;
-use crate::{Throughput, Unit};
+use crate::{Interval, Throughput, Unit, words};
 
 /// Rows one figure shows; a longer list is for the table.
 pub(crate) const MAX_BARS: usize = 24;
 
 const WIDTH: f64 = 460.0;
 const ROW: f64 = 54.0;
-const FOOT: f64 = 24.0;
+const FOOT: f64 = 32.0;
 /// Ends of the bars; the right one leaves room for half a tick's label.
-const BARS: (f64, f64) = (1.0, 440.0);
+const BARS: (f64, f64) = (6.0, 440.0);
 const BAR: f64 = 10.0;
 
 /// How a row is told from its neighbours.
@@ -56,15 +56,13 @@ fn axis(canvas: &Canvas<'_>, x: Scale, unit: Unit, bottom: f64) {
     }
     let scale = if x.is_log() { ", log scale" } else { "" };
     let name = format!("{}{scale}", unit.shown());
-    canvas.text(&name, (WIDTH, bottom + 19.0), 10.5, Align::Right, Ink::Muted);
+    canvas.text(&name, (WIDTH, bottom + 22.0), 10.5, Align::Right, Ink::Muted);
 }
 
 fn bar(canvas: &Canvas<'_>, row: &Row, x: Scale, top: f64, look: &Look) {
-    let ink = Ink::Series(look.series);
     let (head, middle, foot) = (top + 9.0, top + 24.0, top + 39.0);
-    let label = fitted(&look.label, 320.0, 12.5);
+    let label = fitted(&look.label, 330.0, 12.5);
     canvas.text(&label, (0.0, head), 12.5, Align::Left, Ink::Text);
-    let quality = row.quality_text().unwrap_or_default();
     let Some(rate) = rate(row) else {
         let status = fitted(&row.status_text(), 440.0, 11.0);
         canvas.text(&status, (0.0, middle), 11.0, Align::Left, Ink::Muted);
@@ -72,47 +70,62 @@ fn bar(canvas: &Canvas<'_>, row: &Row, x: Scale, top: f64, look: &Look) {
     };
     let value = row.throughput_text().unwrap_or_default();
     canvas.text(&value, (WIDTH, head), 12.5, Align::Right, Ink::Text);
-    let [low, median, high] = [rate.per_second.low, rate.per_second.median, rate.per_second.high]
-        .map(|end| x.at(rate.unit.scaled(end)));
-    let (over, under) = (middle - BAR / 2.0, middle + BAR / 2.0);
-    match (x.is_log(), row.device.software) {
-        (true, false) => canvas.dot((median, middle), 5.0, ink, 1.0),
-        (true, true) => canvas.ring((median, middle), 5.0, ink),
-        (false, false) => canvas.fill((BARS.0, over), (median, under), ink, 0.85),
-        (false, true) => {
-            canvas.fill((BARS.0, over), (median, under), Ink::Paper, 1.0);
-            canvas.outline((BARS.0, over), (median, under), 1.5, ink);
-        }
+    let ink = Ink::Series(look.series);
+    if x.is_log() {
+        dot(canvas, rate, x, middle, ink, row.device.software);
+    } else {
+        length(canvas, rate, x, middle, ink, row.device.software);
     }
-    whisker(canvas, low, high, middle);
-    canvas.text(
-        &fitted(&caveats(row, &quality), 330.0, 11.0),
-        (0.0, foot),
-        11.0,
-        Align::Left,
-        Ink::Muted,
-    );
-    let [low, high] =
-        [rate.per_second.low, rate.per_second.high].map(|end| significant(rate.unit.scaled(end), 4));
-    canvas.text(
-        &format!("{low} – {high}"),
-        (WIDTH, foot),
-        11.0,
-        Align::Right,
-        Ink::Muted,
-    );
+    let quality = fitted(&quality(row), 350.0, 11.0);
+    canvas.text(&quality, (0.0, foot), 11.0, Align::Left, Ink::Muted);
+    let [low, high] = [rate.per_second.low, rate.per_second.high].map(|end| rate.unit.scaled(end));
+    let interval = format!("{} – {}", significant(low, 4), significant(high, 4));
+    canvas.text(&interval, (WIDTH, foot), 11.0, Align::Right, Ink::Muted);
 }
 
-fn caveats(row: &Row, quality: &str) -> String {
-    let caveats = row.caveats.iter().map(|&caveat| crate::words::caveat(caveat));
-    let parts: Vec<&str> = caveats.chain((!quality.is_empty()).then_some(quality)).collect();
-    parts.join(" · ")
+fn places(rate: Throughput, x: Scale) -> [f64; 3] {
+    let Interval { low, median, high } = rate.per_second;
+    [low, median, high].map(|end| x.at(rate.unit.scaled(end)))
 }
 
-fn whisker(canvas: &Canvas<'_>, low: f64, high: f64, middle: f64) {
-    const CAP: f64 = 4.0;
+/// A bar from zero, its interval at the end.
+fn length(canvas: &Canvas<'_>, rate: Throughput, x: Scale, middle: f64, ink: Ink, hollow: bool) {
+    let [low, median, high] = places(rate, x);
+    let (over, under) = (middle - BAR / 2.0, middle + BAR / 2.0);
+    if hollow {
+        canvas.fill((BARS.0, over), (median, under), Ink::Paper, 1.0);
+        canvas.outline((BARS.0, over), (median, under), 1.5, ink);
+    } else {
+        canvas.fill((BARS.0, over), (median, under), ink, 0.85);
+    }
     canvas.line(&[(low, middle), (high, middle)], 1.25, Ink::Text);
     for end in [low, high] {
-        canvas.line(&[(end, middle - CAP), (end, middle + CAP)], 1.25, Ink::Text);
+        canvas.line(&[(end, over - 1.5), (end, under + 1.5)], 1.25, Ink::Text);
     }
+}
+
+/// A dot: on a logarithmic axis a length from the edge would mean nothing.
+fn dot(canvas: &Canvas<'_>, rate: Throughput, x: Scale, middle: f64, ink: Ink, hollow: bool) {
+    const RADIUS: f64 = 4.5;
+    let [low, median, high] = places(rate, x);
+    canvas.line(&[(BARS.0, middle), (median, middle)], 0.75, Ink::Rule);
+    canvas.line(&[(low, middle), (high, middle)], 1.5, Ink::Text);
+    for end in [low, high]
+        .into_iter()
+        .filter(|end| (end - median).abs() > RADIUS)
+    {
+        canvas.line(&[(end, middle - RADIUS), (end, middle + RADIUS)], 1.25, Ink::Text);
+    }
+    if hollow {
+        canvas.ring((median, middle), RADIUS, ink);
+    } else {
+        canvas.dot((median, middle), RADIUS, ink, 1.0);
+    }
+}
+
+/// Caveats first: they weigh more than the digits after them.
+fn quality(row: &Row) -> String {
+    let caveats = row.caveats.iter().map(|&caveat| words::caveat(caveat).to_owned());
+    let parts: Vec<String> = caveats.chain(row.quality_text()).collect();
+    parts.join(" · ")
 }

@@ -54,9 +54,9 @@ fn axes(canvas: &Canvas<'_>, y: Scale, unit: TimeUnit, samples: usize) {
     canvas.line(&[(SAMPLES.0, BOTTOM), (SAMPLES.1, BOTTOM)], 0.75, Ink::Rule);
     canvas.line(&[(HISTOGRAM.0, TOP), (HISTOGRAM.0, BOTTOM)], 0.75, Ink::Rule);
     let below = BOTTOM + 13.0;
-    canvas.text("first", (SAMPLES.0, below), 10.0, Align::Left, Ink::Muted);
+    canvas.text("sample 1", (SAMPLES.0, below), 10.0, Align::Left, Ink::Muted);
     canvas.text(
-        &format!("sample {samples}"),
+        &samples.to_string(),
         (SAMPLES.1, below),
         10.0,
         Align::Right,

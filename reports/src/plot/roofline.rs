@@ -6,7 +6,7 @@ use attest::statement::{Count, Record, Status};
 use super::canvas::{Align, Canvas, Ink, draw};
 use super::scale::Scale;
 use crate::figures::{figures, rate, spec_of};
-use crate::units::significant;
+use crate::units::prefixed;
 use crate::words;
 
 /// Points one figure shows; more would cover each other.
@@ -14,8 +14,9 @@ pub(crate) const MAX_POINTS: usize = 40;
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 330.0;
-const X: (f64, f64) = (44.0, 448.0);
-const Y: (f64, f64) = (292.0, 14.0);
+/// Right of the axes the ceilings have their names.
+const X: (f64, f64) = (46.0, 392.0);
+const Y: (f64, f64) = (290.0, 24.0);
 
 /// Everything the figure of one device shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,7 +183,6 @@ pub(crate) fn svg(device: &str, roofline: &Roofline) -> String {
         .iter()
         .map(|point| point.per_second)
         .chain(ceilings)
-        .map(|rate| rate / 1e9)
         .collect();
     let (x, y) = (Scale::log(&intensities, X), Scale::log(&rates, Y));
     let label = format!(
@@ -208,89 +208,96 @@ fn axes(canvas: &Canvas<'_>, x: Scale, y: Scale) {
         canvas.line(&[(X.0, at), (X.1, at)], 0.5, Ink::Rule);
         canvas.text(&label, (X.0 - 6.0, at), 10.5, Align::Right, Ink::Muted);
     }
-    canvas.text(
-        "operations per byte",
-        (X.1, Y.0 + 28.0),
-        10.5,
-        Align::Right,
-        Ink::Muted,
-    );
-    canvas.text(
-        "10⁹ operations per second",
-        (2.0, 4.0),
-        10.5,
-        Align::Left,
-        Ink::Muted,
-    );
+    let (below, above) = ((X.1, Y.0 + 28.0), (0.0, 8.0));
+    canvas.text("operations per byte", below, 10.5, Align::Right, Ink::Muted);
+    canvas.text("operations per second", above, 10.5, Align::Left, Ink::Muted);
 }
 
 fn ceilings_on(canvas: &Canvas<'_>, roofline: &Roofline, x: Scale, y: Scale) {
-    let ((left, right), (bottom, top)) = (x.ends(), y.ends());
-    let bandwidth = roofline
-        .bandwidth
-        .as_ref()
-        .map(|ceiling| ceiling.per_second / 1e9);
-    if let Some(bandwidth) = bandwidth.filter(|bandwidth| *bandwidth > 0.0) {
-        let highest = roofline
-            .compute
-            .iter()
-            .map(|(_, ceiling)| ceiling.per_second / 1e9)
-            .fold(0.0, f64::max);
-        let highest = if highest > 0.0 { highest } else { top };
-        let from = left.max(bottom / bandwidth);
-        let to = right.min(highest / bandwidth);
-        if from < to {
-            let ends = [from, to].map(|intensity| (x.at(intensity), y.at(intensity * bandwidth)));
-            canvas.line(&ends, 1.5, Ink::Text);
-        }
-        let at = (x.at(from) + 8.0, y.at(from * bandwidth) - 12.0);
-        let label = format!("{} GB/s", significant(bandwidth, 3));
-        canvas.text(
-            &label,
-            (at.0.max(X.0 + 4.0), at.1.max(Y.1 + 8.0)),
-            10.5,
-            Align::Left,
-            Ink::Text,
-        );
+    let bandwidth = roofline.bandwidth.as_ref().map(|ceiling| ceiling.per_second);
+    let bandwidth = bandwidth.filter(|bandwidth| *bandwidth > 0.0);
+    let rates = roofline.compute.iter().map(|(_, ceiling)| ceiling.per_second);
+    if let Some(bandwidth) = bandwidth {
+        let highest = rates.reduce(f64::max).unwrap_or(y.ends().1);
+        slope(canvas, bandwidth, highest, x, y);
     }
+    let mut named: Vec<(f64, Dtype, f64)> = Vec::new();
     for (dtype, ceiling) in &roofline.compute {
-        let rate = ceiling.per_second / 1e9;
-        let from = bandwidth.map_or(left, |bandwidth| (rate / bandwidth.max(1e-9)).max(left));
-        let (height, ink) = (y.at(rate), Ink::Series(series(Some(*dtype))));
+        let height = y.at(ceiling.per_second);
+        let from = bandwidth.map_or(x.ends().0, |bandwidth| ceiling.per_second / bandwidth);
+        let ink = Ink::Series(series(Some(*dtype)));
         canvas.line(&[(x.at(from), height), (X.1, height)], 1.5, ink);
-        let label = format!("{} {}", dtype_name(*dtype), significant(rate, 3));
-        canvas.text(&label, (X.1, height - 7.0), 10.5, Align::Right, ink);
+        named.push((height, *dtype, ceiling.per_second));
+    }
+    named.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut lowest = f64::NEG_INFINITY;
+    for (height, dtype, per_second) in named {
+        // Names of ceilings that lie close stand below each other, joined to their lines.
+        let at = height.max(lowest + 13.0);
+        lowest = at;
+        let ink = Ink::Series(series(Some(dtype)));
+        canvas.line(&[(X.1, height), (X.1 + 6.0, at)], 0.75, ink);
+        let name = format!("{} {}", dtype_name(dtype), prefixed(per_second, 3));
+        canvas.text(&name, (X.1 + 9.0, at), 10.5, Align::Left, ink);
     }
 }
+
+/// The memory's line up to the highest ceiling, its name above its middle.
+fn slope(canvas: &Canvas<'_>, bandwidth: f64, highest: f64, x: Scale, y: Scale) {
+    let ((left, right), (bottom, _)) = (x.ends(), y.ends());
+    let (from, to) = (left.max(bottom / bandwidth), right.min(highest / bandwidth));
+    if from >= to {
+        return;
+    }
+    let ends = [from, to].map(|intensity| (x.at(intensity), y.at(intensity * bandwidth)));
+    canvas.line(&ends, 1.5, Ink::Text);
+    let middle = (
+        (ends[0].0 + ends[1].0) / 2.0 - 8.0,
+        (ends[0].1 + ends[1].1) / 2.0 - 6.0,
+    );
+    let name = format!("memory {}B/s", prefixed(bandwidth, 3));
+    let room = middle.0 - X.0;
+    let (at, align) = if room > NAME {
+        (middle, Align::Right)
+    } else {
+        ((X.0 + 4.0, middle.1), Align::Left)
+    };
+    canvas.text(&name, at, 10.5, align, Ink::Text);
+}
+
+/// Width of `memory 20.2 GB/s`.
+const NAME: f64 = 96.0;
 
 /// Dots where the records are; each number takes the first free spot around its dot.
 fn points_on(canvas: &Canvas<'_>, points: &[Point], x: Scale, y: Scale) {
     const SPOTS: [(f64, f64); 8] = [
-        (9.0, 7.0),
-        (-9.0, 7.0),
-        (9.0, -7.0),
-        (-9.0, -7.0),
+        (9.0, 8.0),
+        (-9.0, -8.0),
+        (9.0, -8.0),
+        (-9.0, 8.0),
         (0.0, 13.0),
         (0.0, -13.0),
-        (18.0, 12.0),
-        (-18.0, 12.0),
+        (19.0, 11.0),
+        (-19.0, -11.0),
     ];
     let places: Vec<(f64, f64)> = points
         .iter()
-        .map(|point| (x.at(point.intensity), y.at(point.per_second / 1e9)))
+        .map(|point| (x.at(point.intensity), y.at(point.per_second)))
         .collect();
-    let mut taken: Vec<(f64, f64)> = places.clone();
+    let mut numbers: Vec<(f64, f64)> = Vec::new();
     for (i, (point, &at)) in points.iter().zip(&places).enumerate() {
         let ink = Ink::Series(series(point.dtype));
         canvas.dot(at, 3.25, ink, 1.0);
         let spots = SPOTS.map(|(dx, dy)| (at.0 + dx, at.1 + dy));
         let free = |spot: &&(f64, f64)| {
-            let apart =
-                |other: &(f64, f64)| (spot.0 - other.0).abs() > 10.0 || (spot.1 - other.1).abs() > 8.0;
-            taken.iter().all(apart)
+            let apart = |other: &(f64, f64), wide, high| {
+                (spot.0 - other.0).abs() > wide || (spot.1 - other.1).abs() > high
+            };
+            places.iter().all(|dot| apart(dot, 8.0, 7.0))
+                && numbers.iter().all(|number| apart(number, 13.0, 10.0))
         };
         let spot = *spots.iter().find(free).unwrap_or(&spots[0]);
-        taken.push(spot);
+        numbers.push(spot);
         canvas.text(&(i + 1).to_string(), spot, 10.0, Align::Centre, ink);
     }
 }

@@ -1,6 +1,6 @@
 //! From values to places, and where the ticks go.
 
-use crate::units::significant;
+use crate::units::{prefixed, significant};
 
 /// A linear or logarithmic axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +109,7 @@ impl Scale {
         let every = ((high - low) as usize).div_ceil(count.max(1)).max(1);
         let tick = |decade| {
             let value = 10f64.powi(decade);
-            (value, significant(value, 1))
+            (value, prefixed(value, 1))
         };
         (low..=high).step_by(every).map(tick).collect()
     }
@@ -169,11 +169,11 @@ mod tests {
         );
         assert_eq!(
             labels(Scale::around(&[1.661, 1.665], (0.0, 1.0)), 3),
-            ["1.662", "1.664"]
+            ["1.660", "1.665"]
         );
         assert_eq!(
             labels(Scale::log(&[0.02, 700.0], (0.0, 1.0)), 5),
-            ["0.01", "0.1", "1", "10", "100", "1,000"]
+            ["0.01", "0.1", "1", "10", "100", "1 k"]
         );
     }
 

@@ -6,7 +6,8 @@ use attest::statement::{Api, Caveat, Device, DeviceKind, Evidence, PathClass, Qu
 use serde::Serialize;
 
 use crate::figures::{Figures, Interval, figures};
-use crate::units::{TimeUnit, count, duration, significant};
+use crate::plain::{ID_CHARS, visible};
+use crate::units::{TimeUnit, duration, significant};
 use crate::{Shown, words};
 
 /// One record of one attestation.
@@ -111,8 +112,8 @@ impl Row {
         Some(format!("{} {}", significant(value, 4), throughput.unit.shown()))
     }
 
-    /// `exact 1a2b3c4d5e6f`, or `RMS 3.1e-7, worst 12 % of allowed`; says so when only a sample of the elements was
-    /// compared.
+    /// `exact 1a2b3c4d5e6f`, or `RMS 3.1e-7, worst 12 % of allowed`; says how many of the elements were compared when
+    /// not all were.
     pub(crate) fn quality_text(&self) -> Option<String> {
         self.quality.as_ref().map(quality_text)
     }
@@ -145,10 +146,11 @@ impl DeviceRef {
         }
     }
 
-    /// `vulkan:0 llvmpipe (software)`: wherever a software device is named, it is named as one.
+    /// `vulkan:0 (software) llvmpipe`: wherever a software device is named, it is named as one. The mark stands before
+    /// the name, which a stranger may have made too long to be shown whole.
     pub(crate) fn label(&self) -> String {
         let mark = if self.software { " (software)" } else { "" };
-        format!("{} {}{mark}", self.id, self.name)
+        format!("{}{mark} {}", visible(&self.id, ID_CHARS), self.name)
     }
 }
 
@@ -183,7 +185,9 @@ pub(crate) fn quality_text(quality: &Quality) -> String {
         }
     };
     if checked < elements {
-        format!("{text}, {} of {} checked", count(checked), count(elements))
+        // Never rounded up to all.
+        let share = (checked as f64 / elements as f64 * 100.0).min(99.0);
+        format!("{text}, {} % checked", significant(share, 2))
     } else {
         text
     }

@@ -1,5 +1,7 @@
 //! Reports as their readers get them.
 
 mod compare;
+mod html;
+mod page;
 mod sample;
 mod table;

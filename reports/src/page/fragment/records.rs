@@ -66,11 +66,11 @@ fn line(row: &Row) -> String {
     let values = [
         format!("<span title=\"{}\">{}</span>", esc(&dims), esc(&row.case)),
         words::path(row.path).to_owned(),
-        number(row.time_text()),
-        number(row.interval_text()),
-        number(row.throughput_text()),
+        number(row.time_text().as_deref()),
+        number(row.interval_text().as_deref()),
+        number(row.throughput_text().as_deref()),
         row.quality_text()
-            .map_or_else(|| "–".to_owned(), |text| esc(&text)),
+            .map_or_else(|| "–".to_owned(), |text| esc(&text).replace(" %", "\u{a0}%")),
         format!(
             "<span class=\"evidence\">{}</span>",
             words::evidence(row.evidence)
@@ -97,8 +97,8 @@ fn class_of(class: &str) -> String {
 }
 
 /// The number in full ink, its unit in a lighter one.
-fn number(text: Option<String>) -> String {
-    match text.as_deref().and_then(|text| text.rsplit_once(' ')) {
+fn number(text: Option<&str>) -> String {
+    match text.and_then(|text| text.rsplit_once(' ')) {
         Some((value, unit)) => format!("{value} <span class=\"unit\">{unit}</span>"),
         None => "–".to_owned(),
     }
