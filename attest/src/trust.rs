@@ -2,7 +2,7 @@
 //!
 //! Each log key is one element of `tlogs`: its SubjectPublicKeyInfo, the algorithm, and the time from which (and, once
 //! retired, until which) the log signed with it. `baseUrl` is `https://` and the log's origin, which names the log and
-//! is not where its entries are fetched. `checkpointKeyId` is the note key id, `logId` the full hash it begins.
+//! is not where its entries are fetched. `logId` is the hash whose first four bytes are the note key id.
 //!
 //! A new key makes a new log: [`TrustedRoot::rotate`] ends the old one and adds the next under its own origin. The old
 //! log is frozen, and its receipts stay good: a checkpoint has no time of its own, so the verifier refuses only what was
@@ -16,8 +16,9 @@ use crate::checkpoint::{LogKey, LogTrust};
 use crate::json::JsonError;
 use crate::note::{self, NoteError};
 
-/// Media type of the document; version 0.2 has `checkpointKeyId`.
-pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot.v0.2+json";
+/// Media type of the document. Version 0.2 adds `checkpointKeyId`, which @sigstore/verify 4.1 compares with the whole id
+/// in a receipt though it is but the first four bytes.
+pub const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 
 /// Largest document that is read: some thousand log keys.
 pub const MAX_TRUSTED_ROOT_BYTES: usize = 1 << 20;

@@ -33,7 +33,6 @@ struct Tlog {
     hash_algorithm: String,
     public_key: Key,
     log_id: LogId,
-    checkpoint_key_id: LogId,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,7 +71,6 @@ pub(super) fn write(keys: &[TrustedKey]) -> Vec<u8> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<TrustedKey>, TrustError> {
     let document: Document = json::from_slice(bytes, MAX_TRUSTED_ROOT_BYTES)?;
-    // Version 0.1 has the same fields but for checkpointKeyId, without which a key's id would be a guess.
     expect("mediaType", &document.media_type, MEDIA_TYPE)?;
     document
         .tlogs
@@ -85,9 +83,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<TrustedKey>, TrustError> {
 impl Tlog {
     fn of(trusted: &TrustedKey) -> Self {
         let origin = &trusted.origin;
-        let id = |bytes: &[u8]| LogId {
-            key_id: STANDARD.encode(bytes),
-        };
         Self {
             base_url: format!("{SCHEME}{origin}"),
             hash_algorithm: HASH_ALGORITHM.to_owned(),
@@ -103,8 +98,9 @@ impl Tlog {
                     end: trusted.valid_until.map(|until| until.to_string()),
                 },
             },
-            log_id: id(&trusted.key.log_id(origin).0),
-            checkpoint_key_id: id(&trusted.key.note_id(origin).0),
+            log_id: LogId {
+                key_id: STANDARD.encode(trusted.key.log_id(origin).0),
+            },
         }
     }
 
@@ -121,17 +117,12 @@ impl Tlog {
         expect(&field("hashAlgorithm"), &self.hash_algorithm, HASH_ALGORITHM)?;
         let key = self.public_key.read(&field("publicKey"))?;
         // An id that is another key's would send a verifier to the wrong signature line.
-        for (name, found, want) in [
-            ("logId", &self.log_id, &key.log_id(origin).0[..]),
-            (
-                "checkpointKeyId",
-                &self.checkpoint_key_id,
-                &key.note_id(origin).0[..],
-            ),
-        ] {
-            if found.key_id != STANDARD.encode(want) {
-                return Err(refused(&field(name), &found.key_id, "the id of this key"));
-            }
+        if self.log_id.key_id != STANDARD.encode(key.log_id(origin).0) {
+            return Err(refused(
+                &field("logId"),
+                &self.log_id.key_id,
+                "the id of this key",
+            ));
         }
         let validity = &self.public_key.valid_for;
         let time = |name: &str, text: &str| {

@@ -72,7 +72,7 @@ fn rotation_refuses_old_origins_old_keys_and_times_before_the_start() {
 fn damaged_documents_are_refused_by_the_field_at_fault() {
     let text = String::from_utf8(sample().to_json()).unwrap();
     for (from, to, cause) in [
-        ("trustedroot.v0.2", "trustedroot.v0.1", "mediaType"),
+        ("version=0.1", "version=0.2", "mediaType"),
         ("https://log", "http://log", "tlogs[0].baseUrl"),
         ("https://log.example", "https://log example", "tlogs[0].baseUrl"),
         ("SHA2_256", "SHA2_512", "tlogs[0].hashAlgorithm"),
