@@ -63,8 +63,21 @@ impl Serialize for Sha256 {
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::from_hex(&text).map_err(de::Error::custom)
+        deserializer.deserialize_str(Hex)
+    }
+}
+
+struct Hex;
+
+impl de::Visitor<'_> for Hex {
+    type Value = Sha256;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("64 lowercase hexadecimal digits")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Sha256, E> {
+        Sha256::from_hex(text).map_err(E::custom)
     }
 }
 

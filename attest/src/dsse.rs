@@ -1,4 +1,30 @@
 //! The envelope: DSSE 1.0 around one statement with one signature.
+//!
+//! ```json
+//! {"payload":"<base64>","payloadType":"application/vnd.in-toto+json","signatures":[{"keyid":"<hex>","sig":"<base64>"}]}
+//! ```
+//!
+//! The signature is ECDSA on P-256 with SHA-256, in ASN.1 DER, over the *pre-authentication encoding*
+//!
+//! ```text
+//! DSSEv1 <bytes of payloadType> <payloadType> <bytes of payload> <payload>
+//! ```
+//!
+//! with single spaces, decimal lengths, and the payload as it is before base64. To check one with other tools:
+//!
+//! ```text
+//! jq -r .payload e.json | base64 -d > payload
+//! jq -r '.signatures[0].sig' e.json | base64 -d > sig
+//! { printf 'DSSEv1 28 application/vnd.in-toto+json %d ' $(wc -c < payload); cat payload; } > pae
+//! openssl dgst -sha256 -verify public.pem -signature sig pae
+//! ```
+//!
+//! Written: the standard base64 alphabet with padding, `keyid` the id of the key. Read: either alphabet but no mixture,
+//! with or without padding, spare bits zero; members in any order; members not named here are ignored. Refused: another
+//! `payloadType`, no or several signatures, a raw r||s pair, anything that is no strict DER, and more than
+//! [`MAX_ENVELOPE_BYTES`]. A high s is accepted: OpenSSL and key services make it.
+//!
+//! Nothing rests on `keyid`. It may be missing or wrong; whoever opens an envelope brings the key.
 
 mod base64;
 mod parse;

@@ -1,4 +1,8 @@
-//! Keys: ECDSA on P-256, PKCS#8 and SubjectPublicKeyInfo.
+//! Keys: ECDSA on P-256.
+//!
+//! A private key is PKCS#8 in PEM, encrypted by default with PBES2: AES-256-CBC under scrypt (N = 2^14, r = 8, p = 1, salt of
+//! 16 bytes), which OpenSSL 3.0 and later open. A public key is a SubjectPublicKeyInfo with an uncompressed point, 91 bytes
+//! of DER; its SHA-256 is the key's id. Other encodings of the same point are refused, so a key has one id.
 
 mod public;
 pub(crate) mod sealed;

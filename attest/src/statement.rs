@@ -1,11 +1,39 @@
 //! The signed document: an in-toto Statement v1 with Hallmark's predicate.
 //!
 //! Everything measured is an integer whose unit stands in its name: nanoseconds, picoseconds, bytes, millijoules, parts
-//! per billion. Counts that may exceed 2^53-1 are [`Count`]s. Readers ignore fields they do not know.
+//! per billion. Counts that may exceed 2^53-1 are [`Count`]s. The members are those of the types below, in lowerCamelCase;
+//! `hallmark schema statement` prints them as a JSON Schema. A statement is written in canonical form ([`crate::jcs`]), read in
+//! any, and has at most [`MAX_STATEMENT_BYTES`].
+//!
+//! # What a reader recomputes
+//!
+//! [`Statement::read`] accepts a statement only when all of this holds, and a signer is held to the same:
+//!
+//! * **Subjects.** `subject[0]` names the run file by SHA-256; `subject[i+1]` is `device/<i>` with the [`identity`] of device i.
+//! * **Devices.** Ids are `<api>:<number>` and unique. A CPU is of kind `cpu`; a Vulkan driver that runs on the processor is
+//!   `software` and never `gpu`.
+//! * **Specifications.** They are embedded. A record names one by its digest, recomputed from the embedded text, whose id is
+//!   the record's workload and which has the record's case, name, size and dimensions.
+//! * **Work.** FLOP and bytes are those of the specification's formulas for the case.
+//! * **Samples.** At least 6 and at most 512, each at least 1,000 ticks of its clock. The summary is that of [`crate::stats`],
+//!   figure by figure. A record that stopped as `converged` has an interval within 1 % of its median, one that stopped as
+//!   `full` has all the samples a record holds.
+//! * **Clocks.** `witness.deviceNs` is the sum of the samples. Once either clock counted a second, `hostNs` and `deviceNs` differ by
+//!   at most 2 % of `hostNs`. CUDA events time CUDA devices only, Vulkan timestamps Vulkan devices only.
+//! * **Quality.** Of the specification's class; at least one element compared; `elements` those of the case's outputs. A
+//!   complete record has no error beyond the tolerance. Exact outputs of one case and seed are equal across the statement.
+//! * **Caveats.** A record that was throttled, shared or cut short, or whose interval is wider than 5 %, says so
+//!   ([`Record::required_caveats`]).
+//! * **Status.** Complete records have samples and quality and no reason; all others give their reason; an unsupported one has
+//!   neither samples nor quality. A complete suite has records, none of them partial. No case stands twice for one
+//!   path, device and cache.
+//! * **Evidence.** Only `claimed`: nothing else can be shown by a signature alone.
+//! * **Text.** Shown text is not empty and holds no control characters but tab and newline.
 
 mod check;
 mod count;
 mod device;
+mod flat;
 mod read;
 mod record;
 
@@ -55,7 +83,7 @@ pub struct DigestSet {
 }
 
 /// What a signer says of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
     #[serde(flatten)]

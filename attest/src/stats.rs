@@ -2,6 +2,8 @@
 //!
 //! A sample is the time of a batch of launches in nanoseconds. Everything here is per launch, in picoseconds.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,18 @@ pub const MIN_SAMPLES: usize = 6;
 pub const MAX_SAMPLES: usize = 512;
 
 const DAY_NS: u64 = 86_400_000_000_000;
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            samples,
+            median_ps,
+            low_ps,
+            high_ps,
+        } = self;
+        write!(f, "{median_ps} ps [{low_ps}, {high_ps}] over {samples} samples")
+    }
+}
 
 impl Summary {
     /// Whether the interval of the median is wider than 5 % of it, end to end.

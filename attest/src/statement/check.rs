@@ -8,7 +8,7 @@ pub use record::RecordError;
 
 use crate::digest::Sha256;
 use crate::jcs;
-use crate::spec::Spec;
+use crate::spec::{Class, Spec};
 use crate::statement::{
     Api, Device, DeviceKind, Evidence, MAX_SAFE_INTEGER, Measured, PREDICATE_TYPE, Predicate, STATEMENT_TYPE,
     Statement, StatementError, Status,
@@ -231,6 +231,7 @@ fn specs(specs: &[Spec]) -> Result<Vec<(Sha256, &Spec)>, StatementError> {
         if digests.iter().any(|(_, other): &(_, &Spec)| other.id == spec.id) {
             return Err(StatementError::RepeatedSpec { id: clip(&spec.id) });
         }
+        bounded(spec)?;
         let bytes = jcs::to_vec(spec).map_err(|source| StatementError::SpecBytes {
             id: clip(&spec.id),
             source,
@@ -238,6 +239,31 @@ fn specs(specs: &[Spec]) -> Result<Vec<(Sha256, &Spec)>, StatementError> {
         digests.push((Sha256::of(&bytes), spec));
     }
     Ok(digests)
+}
+
+/// Cases, inputs and outputs of a specification: they bound the work that each record of a hostile statement makes.
+const MAX_CASES: usize = 64;
+const MAX_TENSORS: usize = 16;
+
+fn bounded(spec: &Spec) -> Result<(), StatementError> {
+    let counts = [
+        ("cases", spec.cases.len(), MAX_CASES),
+        ("inputs", spec.inputs.len(), MAX_TENSORS),
+        ("outputs", spec.outputs.len(), MAX_TENSORS),
+    ];
+    if let Some((what, count, limit)) = counts.into_iter().find(|(_, count, limit)| count > limit) {
+        return Err(StatementError::SpecTooLarge {
+            id: clip(&spec.id),
+            what,
+            count,
+            limit,
+        });
+    }
+    if (spec.class == Class::Float) == spec.tolerance.is_some() {
+        Ok(())
+    } else {
+        Err(StatementError::SpecTolerance { id: clip(&spec.id) })
+    }
 }
 
 /// This version checks no challenge, no clock and no quote, so nothing a provider signs is more than claimed.

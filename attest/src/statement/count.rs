@@ -1,5 +1,8 @@
 //! Counts that may pass 2^53-1, where JSON numbers stop being exact.
 
+use std::fmt;
+
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Largest integer every JSON reader keeps exactly (RFC 7493, section 2.2).
@@ -21,23 +24,36 @@ impl Serialize for Count {
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u64),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(number) if number <= MAX_SAFE_INTEGER => Ok(Self(number)),
-            Written::Number(number) => Err(de::Error::custom(format!(
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// Takes each count in the one form it is written in.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an integer up to 2^53-1 or the decimal string of a larger one")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Count, E> {
+        if number <= MAX_SAFE_INTEGER {
+            Ok(Count(number))
+        } else {
+            Err(E::custom(format!(
                 "{number} exceeds 2^53-1 and must be a decimal string"
+            )))
+        }
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
+        match text.parse::<u64>() {
+            Ok(number) if number > MAX_SAFE_INTEGER && number.to_string() == text => Ok(Count(number)),
+            _ => Err(E::custom(format!(
+                "{text:?} is not a decimal integer between 2^53 and 2^64-1"
             ))),
-            Written::Text(text) => match text.parse::<u64>() {
-                Ok(number) if number > MAX_SAFE_INTEGER && number.to_string() == text => Ok(Self(number)),
-                _ => Err(de::Error::custom(format!(
-                    "{text:?} is not a decimal integer between 2^53 and 2^64-1"
-                ))),
-            },
         }
     }
 }

@@ -65,6 +65,17 @@ pub enum StatementError {
         #[source]
         source: JcsError,
     },
+    #[error("the specification of {id:?} has {count} {what}; at most {limit} are read")]
+    SpecTooLarge {
+        id: String,
+        what: &'static str,
+        count: usize,
+        limit: usize,
+    },
+    #[error(
+        "the specification of {id:?} must have a tolerance when it is of class float, and none otherwise"
+    )]
+    SpecTolerance { id: String },
     #[error("the {what} is {level:?}, which a signed statement alone cannot show")]
     Unsupported { what: String, level: Evidence },
     #[error(

@@ -30,7 +30,7 @@ pub enum RecordError {
     Unsupported { level: Evidence },
     #[error(transparent)]
     Samples(#[from] StatsError),
-    #[error("its summary says {written:?}, its samples give {recomputed:?}")]
+    #[error("its summary says {written}, its samples give {recomputed}")]
     Summary { written: Summary, recomputed: Summary },
     #[error(transparent)]
     Formula(#[from] FormulaError),
