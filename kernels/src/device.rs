@@ -5,6 +5,8 @@ pub mod cuda;
 pub mod nvml;
 pub mod vulkan;
 
+pub use cuda::peers;
+
 use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, Timer};
 

@@ -5,9 +5,13 @@
 //! old or lacks a function is an [`Absent`], never a crash.
 
 mod card;
+mod cublas;
 mod gate;
 mod loaded;
+mod peers;
 mod probe;
+
+pub use peers::{Outcome, Peer, peers};
 
 use super::{Absent, Device};
 

@@ -7,7 +7,9 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::{Api, Conditions, Device as Facts, Moment};
@@ -15,7 +17,7 @@ use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError};
 use cudarc::nvrtc::Ptx;
 
-use super::super::{Device, DeviceError, Loaded, nvml};
+use super::super::{Device, DeviceError, Elapsed, Loaded, nvml};
 use super::gate::Gate;
 use super::loaded::{Case, footprint};
 use super::probe::guarded;
@@ -40,9 +42,9 @@ pub(super) struct Card {
 pub(super) struct Opened {
     pub(super) context: Arc<CudaContext>,
     pub(super) stream: Arc<CudaStream>,
-    pub(super) start: CudaEvent,
-    pub(super) stop: CudaEvent,
-    pub(super) gate: Gate,
+    start: CudaEvent,
+    stop: CudaEvent,
+    gate: Gate,
     functions: RefCell<BTreeMap<&'static str, CudaFunction>>,
 }
 
@@ -56,6 +58,10 @@ impl Card {
         }
     }
 
+    pub(super) fn ordinal(&self) -> usize {
+        self.ordinal
+    }
+
     pub(super) fn opened(&self) -> Result<&Opened, DeviceError> {
         if let Some(opened) = self.opened.get() {
             return Ok(opened);
@@ -67,10 +73,10 @@ impl Card {
     }
 
     /// Runs driver calls of one operation; whatever goes wrong names the operation.
-    pub(super) fn call<T>(
+    pub(super) fn call<T, E: Display>(
         &self,
         operation: &'static str,
-        calls: impl FnOnce() -> Result<T, DriverError>,
+        calls: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, DeviceError> {
         let outcome = guarded(|| calls().map_err(|error| error.to_string()));
         outcome
@@ -117,6 +123,37 @@ impl Opened {
             functions: RefCell::default(),
             stream,
             context,
+        })
+    }
+
+    /// Queues `launches` behind the closed gate, the first `lead` of them before it opens, and times them all.
+    pub(super) fn time<E: From<DriverError>>(
+        &self,
+        launches: u64,
+        lead: u64,
+        mut launch: impl FnMut(u64) -> Result<(), E>,
+    ) -> Result<Elapsed, E> {
+        let lead = lead.clamp(1, launches);
+        self.context.bind_to_thread()?;
+        self.gate.close(&self.stream)?;
+        self.start.record(&self.stream)?;
+        let mut began = Instant::now();
+        for index in 0..launches {
+            launch(index)?;
+            if index + 1 == launches {
+                self.stop.record(&self.stream)?;
+            }
+            if index + 1 == lead {
+                began = Instant::now();
+                self.gate.open();
+            }
+        }
+        self.stop.synchronize()?;
+        let host_ns = began.elapsed().as_nanos() as u64;
+        let device_ms = self.start.elapsed_ms(&self.stop)?;
+        Ok(Elapsed {
+            device_ns: (f64::from(device_ms) * 1e6).round() as u64,
+            host_ns,
         })
     }
 

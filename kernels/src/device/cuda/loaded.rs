@@ -3,7 +3,6 @@
 #![allow(unsafe_code, reason = "kernels take raw device pointers")]
 
 use std::ffi::c_void;
-use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::{Timer, TimerSource};
@@ -173,44 +172,6 @@ impl<'card> Case<'card> {
             self.opened.stream.synchronize()
         })
     }
-
-    /// Queues `launches` behind the closed gate, opens it, and waits.
-    fn batch(&self, launches: u64) -> Result<Elapsed, DriverError> {
-        let Opened {
-            context,
-            stream,
-            start,
-            stop,
-            gate,
-            ..
-        } = self.opened;
-        let calls = self.sets[0].calls.len().max(1) as u64;
-        let lead = (LEAD / calls).clamp(1, launches);
-        context.bind_to_thread()?;
-        gate.close(stream)?;
-        start.record(stream)?;
-        let mut opened = Instant::now();
-        for launch in 0..launches {
-            let set = (self.next + launch) % self.sets.len() as u64;
-            for call in &self.sets[set as usize].calls {
-                call.launch(self.opened)?;
-            }
-            if launch + 1 == launches {
-                stop.record(stream)?;
-            }
-            if launch + 1 == lead {
-                opened = Instant::now();
-                gate.open();
-            }
-        }
-        stop.synchronize()?;
-        let host_ns = opened.elapsed().as_nanos() as u64;
-        let device_ms = start.elapsed_ms(stop)?;
-        Ok(Elapsed {
-            device_ns: (f64::from(device_ms) * 1e6).round() as u64,
-            host_ns,
-        })
-    }
 }
 
 impl Call {
@@ -282,7 +243,15 @@ impl Loaded for Case<'_> {
                 host_ns: 0,
             });
         }
-        let elapsed = self.card.call("running a batch", || self.batch(launches))?;
+        let sets = self.sets.len() as u64;
+        let lead = LEAD / self.sets[0].calls.len().max(1) as u64;
+        let elapsed = self.card.call("running a batch", || {
+            self.opened.time(launches, lead, |launch| {
+                let set = (self.next + launch) % sets;
+                let calls = &self.sets[set as usize].calls;
+                calls.iter().try_for_each(|call| call.launch(self.opened))
+            })
+        })?;
         self.next += launches;
         Ok(elapsed)
     }
@@ -295,9 +264,8 @@ impl Loaded for Case<'_> {
                 read.truncate(*bytes);
                 Ok(read)
             });
-            let dense = dense.collect::<Result<_, _>>()?;
-            self.opened.stream.synchronize()?;
-            Ok(dense)
+            let dense = dense.collect::<Result<_, DriverError>>()?;
+            self.opened.stream.synchronize().map(|()| dense)
         })
     }
 }

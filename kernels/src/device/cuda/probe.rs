@@ -22,7 +22,7 @@ const OLDEST_ARCHITECTURE: (i32, i32) = (7, 0);
 
 /// Every driver function in use. The bindings panic at the first use of one that is missing, so all are looked up
 /// before any is called.
-const FUNCTIONS: [&str; 38] = [
+const FUNCTIONS: [&str; 39] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",
@@ -58,6 +58,7 @@ const FUNCTIONS: [&str; 38] = [
     "cuMemFreeHost",
     "cuMemcpyHtoDAsync_v2",
     "cuMemcpyDtoHAsync_v2",
+    "cuMemcpyDtoDAsync_v2",
     "cuMemsetD8Async",
     "cuMemsetD32Async",
     "cuLaunchKernel",
