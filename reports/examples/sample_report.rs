@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-#[path = "../tests/it/sample.rs"]
+#[path = "../tests/it/sample/mod.rs"]
 mod sample;
 
 fn main() -> ExitCode {

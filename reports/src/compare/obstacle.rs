@@ -25,7 +25,7 @@ pub enum Obstacle {
     Path { a: PathClass, b: PathClass },
     #[error("cache modes differ: {} and {}", words::cache(*a), words::cache(*b))]
     Cache { a: Cache, b: Cache },
-    #[error("{} is {}{}", side.as_str(), words::status(*status), because(reason.as_deref()))]
+    #[error("{} {}{}", side.as_str(), said(*status), because(reason.as_deref()))]
     Status {
         side: Side,
         status: Status,
@@ -42,6 +42,15 @@ pub enum Obstacle {
     Outputs,
     #[error("{} has no interval: {reason}", side.as_str())]
     NoInterval { side: Side, reason: String },
+}
+
+fn said(status: Status) -> &'static str {
+    match status {
+        Status::Complete => "is complete",
+        Status::Partial => "is partial",
+        Status::Unsupported => "is unsupported",
+        Status::Failed => "failed",
+    }
 }
 
 fn because(reason: Option<&str>) -> String {

@@ -9,11 +9,11 @@ use crate::{Interval, Throughput, Unit, words};
 /// Rows one figure shows; a longer list is for the table.
 pub(crate) const MAX_BARS: usize = 24;
 
-const WIDTH: f64 = 460.0;
+const WIDTH: f64 = 400.0;
 const ROW: f64 = 54.0;
 const FOOT: f64 = 32.0;
 /// Ends of the bars; the right one leaves room for half a tick's label.
-const BARS: (f64, f64) = (6.0, 440.0);
+const BARS: (f64, f64) = (6.0, 382.0);
 const BAR: f64 = 10.0;
 
 /// How a row is told from its neighbours.
@@ -61,10 +61,10 @@ fn axis(canvas: &Canvas<'_>, x: Scale, unit: Unit, bottom: f64) {
 
 fn bar(canvas: &Canvas<'_>, row: &Row, x: Scale, top: f64, look: &Look) {
     let (head, middle, foot) = (top + 9.0, top + 24.0, top + 39.0);
-    let label = fitted(&look.label, 330.0, 12.5);
+    let label = fitted(&look.label, 285.0, 12.5);
     canvas.text(&label, (0.0, head), 12.5, Align::Left, Ink::Text);
     let Some(rate) = rate(row) else {
-        let status = fitted(&row.status_text(), 440.0, 11.0);
+        let status = fitted(&row.status_text(), WIDTH, 11.0);
         canvas.text(&status, (0.0, middle), 11.0, Align::Left, Ink::Muted);
         return;
     };
@@ -76,7 +76,7 @@ fn bar(canvas: &Canvas<'_>, row: &Row, x: Scale, top: f64, look: &Look) {
     } else {
         length(canvas, rate, x, middle, ink, row.device.software);
     }
-    let quality = fitted(&quality(row), 350.0, 11.0);
+    let quality = fitted(&quality(row), 305.0, 11.0);
     canvas.text(&quality, (0.0, foot), 11.0, Align::Left, Ink::Muted);
     let [low, high] = [rate.per_second.low, rate.per_second.high].map(|end| rate.unit.scaled(end));
     let interval = format!("{} – {}", significant(low, 4), significant(high, 4));

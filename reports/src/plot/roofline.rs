@@ -12,10 +12,10 @@ use crate::words;
 /// Points one figure shows; more would cover each other.
 pub(crate) const MAX_POINTS: usize = 40;
 
-const WIDTH: f64 = 460.0;
+const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 330.0;
 /// Right of the axes the ceilings have their names.
-const X: (f64, f64) = (46.0, 392.0);
+const X: (f64, f64) = (46.0, 346.0);
 const Y: (f64, f64) = (290.0, 24.0);
 
 /// Everything the figure of one device shows.
@@ -216,10 +216,8 @@ fn axes(canvas: &Canvas<'_>, x: Scale, y: Scale) {
 fn ceilings_on(canvas: &Canvas<'_>, roofline: &Roofline, x: Scale, y: Scale) {
     let bandwidth = roofline.bandwidth.as_ref().map(|ceiling| ceiling.per_second);
     let bandwidth = bandwidth.filter(|bandwidth| *bandwidth > 0.0);
-    let rates = roofline.compute.iter().map(|(_, ceiling)| ceiling.per_second);
     if let Some(bandwidth) = bandwidth {
-        let highest = rates.reduce(f64::max).unwrap_or(y.ends().1);
-        slope(canvas, bandwidth, highest, x, y);
+        slope(canvas, bandwidth, roofline, x, y);
     }
     let mut named: Vec<(f64, Dtype, f64)> = Vec::new();
     for (dtype, ceiling) in &roofline.compute {
@@ -242,31 +240,51 @@ fn ceilings_on(canvas: &Canvas<'_>, roofline: &Roofline, x: Scale, y: Scale) {
     }
 }
 
-/// The memory's line up to the highest ceiling, its name above its middle.
-fn slope(canvas: &Canvas<'_>, bandwidth: f64, highest: f64, x: Scale, y: Scale) {
-    let ((left, right), (bottom, _)) = (x.ends(), y.ends());
+/// The memory's line up to the highest ceiling, its name beside it where no point stands.
+fn slope(canvas: &Canvas<'_>, bandwidth: f64, roofline: &Roofline, x: Scale, y: Scale) {
+    let ((left, right), (bottom, top)) = (x.ends(), y.ends());
+    let rates = roofline.compute.iter().map(|(_, ceiling)| ceiling.per_second);
+    let highest = rates.reduce(f64::max).unwrap_or(top);
     let (from, to) = (left.max(bottom / bandwidth), right.min(highest / bandwidth));
     if from >= to {
         return;
     }
-    let ends = [from, to].map(|intensity| (x.at(intensity), y.at(intensity * bandwidth)));
-    canvas.line(&ends, 1.5, Ink::Text);
-    let middle = (
-        (ends[0].0 + ends[1].0) / 2.0 - 8.0,
-        (ends[0].1 + ends[1].1) / 2.0 - 6.0,
-    );
+    let [start, end] = [from, to].map(|intensity| (x.at(intensity), y.at(intensity * bandwidth)));
+    canvas.line(&[start, end], 1.5, Ink::Text);
+    let at = free_spot(roofline, start, end, x, y);
     let name = format!("memory {}B/s", prefixed(bandwidth, 3));
-    let room = middle.0 - X.0;
-    let (at, align) = if room > NAME {
-        (middle, Align::Right)
-    } else {
-        ((X.0 + 4.0, middle.1), Align::Left)
-    };
-    canvas.text(&name, at, 10.5, align, Ink::Text);
+    canvas.text(&name, at, 10.5, Align::Left, Ink::Text);
 }
 
-/// Width of `memory 20.2 GB/s`.
-const NAME: f64 = 96.0;
+/// Left end of the memory's name: the first place along the slope, to its left or right, that no point, number or
+/// ceiling runs through.
+fn free_spot(roofline: &Roofline, start: (f64, f64), end: (f64, f64), x: Scale, y: Scale) -> (f64, f64) {
+    /// Of `memory 20.2 GB/s`.
+    const NAME: f64 = 92.0;
+    const SHARES: [f64; 7] = [0.5, 0.6, 0.4, 0.7, 0.3, 0.8, 0.15];
+    let dots: Vec<(f64, f64)> = roofline
+        .points
+        .iter()
+        .map(|point| (x.at(point.intensity), y.at(point.per_second)))
+        .collect();
+    let free = |&(left, height): &(f64, f64)| {
+        let dot = |dot: &(f64, f64)| {
+            dot.0 > left - 15.0 && dot.0 < left + NAME + 15.0 && (dot.1 - height).abs() < 18.0
+        };
+        let line = |(_, ceiling): &(Dtype, Ceiling)| (y.at(ceiling.per_second) - height).abs() < 9.0;
+        left > X.0 + 2.0 && !dots.iter().any(dot) && !roofline.compute.iter().any(line)
+    };
+    let along = |share: f64| {
+        (
+            start.0 + share * (end.0 - start.0),
+            start.1 + share * (end.1 - start.1),
+        )
+    };
+    let lefts = SHARES.map(along).map(|at| (at.0 - NAME - 10.0, at.1 - 6.0));
+    let rights = SHARES.map(along).map(|at| (at.0 + 12.0, at.1 + 8.0));
+    let mut spots = lefts.iter().chain(&rights);
+    *spots.find(|spot| free(spot)).unwrap_or(&rights[6])
+}
 
 /// Dots where the records are; each number takes the first free spot around its dot.
 fn points_on(canvas: &Canvas<'_>, points: &[Point], x: Scale, y: Scale) {

@@ -109,7 +109,12 @@ impl Scale {
         let every = ((high - low) as usize).div_ceil(count.max(1)).max(1);
         let tick = |decade| {
             let value = 10f64.powi(decade);
-            (value, prefixed(value, 1))
+            let label = if value < 1e5 {
+                significant(value, 1)
+            } else {
+                prefixed(value, 1)
+            };
+            (value, label)
         };
         (low..=high).step_by(every).map(tick).collect()
     }
@@ -173,7 +178,7 @@ mod tests {
         );
         assert_eq!(
             labels(Scale::log(&[0.02, 700.0], (0.0, 1.0)), 5),
-            ["0.01", "0.1", "1", "10", "100", "1 k"]
+            ["0.01", "0.1", "1", "10", "100", "1,000"]
         );
     }
 

@@ -100,7 +100,7 @@ fn a_software_device_is_named_as_one_wherever_it_stands() {
         html.contains("is a software device: a graphics API computed by the processor. It is not a GPU.")
     );
     let spots: Vec<&str> = html
-        .match_indices("llvmpipe (LLVM")
+        .match_indices("vulkan:0")
         .map(|(at, _)| {
             let mut from = at.saturating_sub(140);
             while !html.is_char_boundary(from) {
@@ -113,7 +113,7 @@ fn a_software_device_is_named_as_one_wherever_it_stands() {
             &html[from..to]
         })
         .collect();
-    assert!(spots.len() > 10);
+    assert!(spots.len() > 10, "{}", spots.len());
     assert!(spots.iter().all(|spot| spot.contains("software")), "{spots:#?}");
     let mut hardware = sample::small();
     hardware.predicate.measured.devices[1].kind = DeviceKind::Gpu;
@@ -166,7 +166,7 @@ fn plots_survive_equal_samples_huge_ranges_and_absurd_work() {
     let spread = edit(&|_, record| {
         samples(record, &|i| {
             if i == 3 { 80_000_000_000_000 } else { 1 + i as u64 }
-        })
+        });
     });
     assert!(spread.contains("per launch, log scale"));
     edit(&|_, record| {
@@ -174,7 +174,7 @@ fn plots_survive_equal_samples_huge_ranges_and_absurd_work() {
             .timing
             .as_mut()
             .expect("a complete record")
-            .launches_per_sample = u64::MAX
+            .launches_per_sample = u64::MAX;
     });
     edit(&|i, record| {
         let work = &mut record.timing.as_mut().expect("a complete record").work;
