@@ -14,6 +14,7 @@ mod aligned;
 mod elements;
 mod product;
 mod specify;
+mod stream;
 mod wide;
 
 mod gemm_f16;

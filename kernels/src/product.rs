@@ -14,9 +14,7 @@ mod pack;
 mod tile;
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
+mod x86;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -27,11 +25,11 @@ use crate::aligned::Buffer;
 pub(crate) use pack::Element;
 pub(crate) use tile::Tile;
 
-/// Steps of one block: a panel of 16 columns then takes 16 KiB, half of a first-level cache.
-const STEPS: usize = 256;
+/// Steps of one block: C is read and written once for so many products.
+const STEPS: usize = 512;
 
-/// Rows of A that a task packs at a time: 132 * 256 words are 132 KiB, a quarter of a second-level cache of 512 KiB.
-const BLOCK_ROWS: usize = 132;
+/// Rows of A that a task packs at a time: 96 * 512 words are 192 KiB, under half of a second-level cache of 512 KiB.
+const BLOCK_ROWS: usize = 96;
 
 /// Bytes of packed B: a share of the last-level cache, and small where k is large.
 const PACKED_BYTES: usize = 16 << 20;

@@ -1,12 +1,11 @@
 //! On the CPU.
 
 use attest::spec::Dims;
-use rayon::prelude::*;
+
+use crate::stream::zip_into;
 
 pub(super) fn run(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let part = inputs[0].len().div_ceil(rayon::current_num_threads());
-    outputs[0]
-        .par_chunks_mut(part)
-        .zip(inputs[0].par_chunks(part))
-        .for_each(|(y, x)| y.copy_from_slice(x));
+    let x: &[f32] = bytemuck::cast_slice(inputs[0]);
+    // The second input is the first again: a load that the compiler drops.
+    zip_into(bytemuck::cast_slice_mut(outputs[0]), x, x, |x, _| x);
 }

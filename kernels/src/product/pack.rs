@@ -124,16 +124,19 @@ unsafe fn whole_blocks<E: Element>(
     let blocks = steps.len() / BLOCK;
     assert!(words.len() >= blocks * BLOCK * width && matrix.len() == width * k);
     assert!((steps.start + blocks * BLOCK) * E::PER_WORD <= k);
-    for block in 0..blocks {
-        let first = (steps.start + block * BLOCK) * E::PER_WORD;
+    // Two blocks of f32 are a cache line; rows that lie a power of two apart would evict it between them.
+    for pair in (0..blocks).step_by(2) {
         for row in (0..width).step_by(BLOCK) {
             let height = BLOCK.min(width - row);
-            // SAFETY: the assertions above bound what is read and written: rows row..row + height of `matrix`, words
-            // row..row + height of eight steps.
-            unsafe {
-                let source = matrix.as_ptr().add(row * k + first);
-                let target = words.as_mut_ptr().add(block * BLOCK * width + row).cast::<f32>();
-                turn(source, k, height, target, width);
+            for block in pair..blocks.min(pair + 2) {
+                let first = (steps.start + block * BLOCK) * E::PER_WORD;
+                // SAFETY: the assertions above bound what is read and written: rows row..row + height of `matrix`,
+                // words row..row + height of eight steps.
+                unsafe {
+                    let source = matrix.as_ptr().add(row * k + first);
+                    let target = words.as_mut_ptr().add(block * BLOCK * width + row).cast::<f32>();
+                    turn(source, k, height, target, width);
+                }
             }
         }
     }

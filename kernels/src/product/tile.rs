@@ -36,7 +36,7 @@ impl Tile {
     /// f32 words, product and sum rounded together where the processor can.
     pub(crate) fn fused() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(tile) = pick(&super::avx512::FUSED, &super::avx2::FUSED) {
+        if let Some(tile) = pick(&super::x86::avx512::FUSED, &super::x86::avx2::FUSED) {
             return tile;
         }
         &ROUNDED
@@ -45,7 +45,7 @@ impl Tile {
     /// f32 words, each product and each sum rounded.
     pub(crate) fn rounded() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(tile) = pick(&super::avx512::ROUNDED, &super::avx2::ROUNDED) {
+        if let Some(tile) = pick(&super::x86::avx512::ROUNDED, &super::x86::avx2::ROUNDED) {
             return tile;
         }
         &ROUNDED
@@ -54,7 +54,7 @@ impl Tile {
     /// Words of two i16, exact i32 sums.
     pub(crate) fn integer() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if let Some(tile) = pick(&super::avx512::INTEGER, &super::avx2::INTEGER) {
+        if let Some(tile) = pick(&super::x86::avx512::INTEGER, &super::x86::avx2::INTEGER) {
             return tile;
         }
         &INTEGER

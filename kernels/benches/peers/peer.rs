@@ -1,0 +1,114 @@
+//! A peer: another program's kernel in a child process, asked for so many runs and answering with their nanoseconds.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    child: Child,
+    requests: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Threads of both sides.
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+impl Peer {
+    /// numpy of `HALLMARK_PYTHON`, or of the virtual environment in the target folder.
+    pub(crate) fn openblas(n: u64) -> Self {
+        let python = std::env::var_os("HALLMARK_PYTHON")
+            .map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
+        let mut command = Command::new(&python);
+        command
+            .arg(source("openblas.py"))
+            .arg(n.to_string())
+            .env("OPENBLAS_NUM_THREADS", threads().to_string());
+        let mut peer = Self::start("OpenBLAS", command, &install(&python));
+        let greeting = peer.answer();
+        let version = greeting
+            .strip_prefix("numpy ")
+            .unwrap_or_else(|| panic!("no numpy for {}; {}", python.display(), install(&python)));
+        peer.name = format!("OpenBLAS of numpy {version}");
+        peer
+    }
+
+    /// STREAM over arrays of `n` floats, built by the system's C compiler.
+    pub(crate) fn stream(n: u64) -> Self {
+        let program = target().join("stream-peer");
+        let built = Command::new("cc")
+            .args(["-O3", "-march=native", "-fopenmp", "-o"])
+            .arg(&program)
+            .arg(source("stream.c"))
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "cc cannot build kernels/benches/stream.c; install a C compiler with OpenMP: apt-get install gcc"
+        );
+        let mut command = Command::new(program);
+        command
+            .arg(n.to_string())
+            .env("OMP_NUM_THREADS", threads().to_string());
+        Self::start("C STREAM", command, "it was just built")
+    }
+
+    fn start(name: &str, mut command: Command, remedy: &str) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}; {remedy}"));
+        Self {
+            name: name.to_owned(),
+            requests: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().expect("piped")),
+            child,
+        }
+    }
+
+    /// Time of `runs` runs by the peer's own clock, after one run that wakes its threads.
+    pub(crate) fn time(&mut self, request: &str, runs: u64) -> Duration {
+        self.ask(request, 1);
+        self.ask(request, runs)
+    }
+
+    fn ask(&mut self, request: &str, runs: u64) -> Duration {
+        let requests = self.requests.as_mut().expect("open until dropped");
+        writeln!(requests, "{request}{runs}").expect("the peer reads");
+        let answer = self.answer();
+        let nanoseconds = answer
+            .parse()
+            .unwrap_or_else(|_| panic!("{} answered {answer:?}", self.name));
+        Duration::from_nanos(nanoseconds)
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the peer answers");
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn install(python: &std::path::Path) -> String {
+    let venv = python.ancestors().nth(2).unwrap_or(python).display();
+    format!("install it: python3 -m venv {venv} && {venv}/bin/pip install numpy==2.4.6")
+}
+
+fn source(file: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/benches")).join(file)
+}
+
+fn target() -> PathBuf {
+    let below_root = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| below_root.into(), PathBuf::from)
+}
