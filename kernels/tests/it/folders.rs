@@ -154,7 +154,7 @@ fn an_unregistered_folder_and_empty_code_are_breaches() {
 }
 
 /// Adding a workload touches its folder, one `mod` line and one line of the catalogue: no other code of the crate, of the
-/// program or of the reports knows one by name. Tests and benches do.
+/// program or of the reports knows one by name. Tests and benches do, and examples in help texts.
 #[test]
 fn no_code_outside_its_folder_names_a_workload() {
     let root = Path::new(SOURCES).join("../..");
@@ -162,8 +162,14 @@ fn no_code_outside_its_folder_names_a_workload() {
         .iter()
         .filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned()))
         .collect();
-    let ids = kernels::catalogue::WORKLOADS.iter().map(|w| w.spec.id.clone());
-    let words: Vec<String> = names.iter().cloned().chain(ids).collect();
+    let ids = kernels::catalogue::WORKLOADS
+        .iter()
+        .map(|workload| &workload.spec.id);
+    let words: Vec<String> = names
+        .iter()
+        .flat_map(|name| [format!("{name}::"), format!("\"{name}\"")])
+        .chain(ids.map(|id| format!("\"{id}\"")))
+        .collect();
     let mut found = Vec::new();
     for source in ["kernels/src", "bench/src", "reports/src", "registry/src"] {
         for file in rust_files(&root.join(source)) {
