@@ -1,6 +1,6 @@
 //! The processor, driven through rayon.
 
-mod system;
+pub(super) mod system;
 
 use std::time::Instant;
 

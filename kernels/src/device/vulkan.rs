@@ -20,7 +20,8 @@ use std::sync::Arc;
 use attest::spec::Dims;
 use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Moment};
 
-use super::{Absent, Device, DeviceError, Loaded};
+use super::cpu::system::{self, System};
+use super::{Absent, Device, DeviceError, Loaded, nvml};
 use crate::workload::{Target, Workload};
 use context::Context;
 use loaded::LoadedCase;
@@ -61,22 +62,29 @@ pub struct VulkanDevice {
     uuid: String,
     context: Arc<Context>,
     target: Target,
+    /// What a software device runs on: its clocks, power and company are the processor's.
+    processor: Option<System>,
 }
 
 impl VulkanDevice {
     fn new(index: usize, physical: Arc<vulkano::device::physical::PhysicalDevice>) -> Result<Self, String> {
-        let facts = facts::describe(index, &physical);
+        let mut facts = facts::describe(index, &physical);
         let uuid = facts::uuid(&physical);
-        let context = Context::new(facts.id.clone(), physical)?;
+        let context = nvml::opening(&uuid, || Context::new(facts.id.clone(), physical))?;
+        let software = facts.kind == DeviceKind::Software;
         let target = Target {
             api: Api::Vulkan,
-            software: facts.kind == DeviceKind::Software,
+            software: software && facts::exchanges_among_eight(context.physical()),
         };
+        if software {
+            facts.cache_bytes = system::facts().cache_bytes;
+        }
         Ok(Self {
             facts,
             uuid,
             context: Arc::new(context),
             target,
+            processor: software.then(System::new),
         })
     }
 }
@@ -121,22 +129,33 @@ impl Device for VulkanDevice {
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {
-        Conditions {
-            moment,
-            clock_mhz: None,
-            memory_clock_mhz: None,
-            power_milliwatts: None,
-            temperature_celsius: None,
-            throttle: None,
-            ecc: None,
-            mig: None,
-            other_processes: None,
-            steal_ppm: None,
+        match &self.processor {
+            Some(processor) => processor.conditions(moment),
+            None => nvml::conditions_for(&self.uuid, moment).unwrap_or_else(|| untold(moment)),
         }
     }
 
     fn energy_millijoules(&self) -> Option<u64> {
-        None
+        match &self.processor {
+            Some(processor) => processor.energy_millijoules(),
+            None => nvml::energy_millijoules_for(&self.uuid),
+        }
+    }
+}
+
+/// Vulkan itself tells nothing of a device's state.
+fn untold(moment: Moment) -> Conditions {
+    Conditions {
+        moment,
+        clock_mhz: None,
+        memory_clock_mhz: None,
+        power_milliwatts: None,
+        temperature_celsius: None,
+        throttle: None,
+        ecc: None,
+        mig: None,
+        other_processes: None,
+        steal_ppm: None,
     }
 }
 

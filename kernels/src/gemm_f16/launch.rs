@@ -1,7 +1,6 @@
 //! How the kernels are launched.
 
 use attest::spec::Dims;
-use attest::statement::Api;
 
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
 
@@ -12,19 +11,27 @@ static KERNEL: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_f16.spv")),
 };
 
+/// For Vulkan on a processor, where shared memory gains nothing.
+static NARROW: Kernel = Kernel {
+    name: "gemm_f16_narrow",
+    folder: "gemm_f16",
+    ptx: None,
+    spirv: Some(include_bytes!("gemm_f16_narrow.spv")),
+};
+
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
-    // Side of the square tile of C that one block computes, and the block's threads.
-    let (tile, block) = match target.api {
-        Api::Vulkan | Api::Cuda => (128, [256, 1, 1]),
-        Api::Cpu => (16, [16, 16, 1]),
+    // Rows and columns of C that one block computes, and the block's threads.
+    let (kernel, [rows, cols], threads) = match target.software {
+        true => (&NARROW, [32, 64], 8),
+        false => (&KERNEL, [128, 128], 256),
     };
     Plan {
         scratch: vec![],
         launches: vec![Launch {
-            kernel: &KERNEL,
-            grid: [n.div_ceil(tile) as u32, m.div_ceil(tile) as u32, 1],
-            block,
+            kernel,
+            grid: [n.div_ceil(cols) as u32, m.div_ceil(rows) as u32, 1],
+            block: [threads, 1, 1],
             push: vec![m as u32, n as u32, k as u32],
             buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
         }],

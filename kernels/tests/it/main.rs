@@ -6,4 +6,6 @@ mod harness;
 mod shim;
 mod sizes;
 mod specs;
+mod spirv;
 mod vectors;
+mod vulkan;

@@ -9,7 +9,7 @@ use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Driver, Mo
 
 const CPU0: &str = "/sys/devices/system/cpu/cpu0";
 
-pub(super) fn facts() -> Facts {
+pub(in crate::device) fn facts() -> Facts {
     let cpuinfo = read("/proc/cpuinfo").unwrap_or_default();
     let field = |name| colon_field(&cpuinfo, name).map(str::to_owned);
     Facts {
@@ -96,14 +96,14 @@ fn number(path: impl AsRef<Path>) -> Option<u64> {
 }
 
 /// Counters that mean something only as differences.
-pub(super) struct System {
+pub(in crate::device) struct System {
     times: Mutex<Times>,
     zones: Mutex<Vec<Zone>>,
     throttles_at_start: Option<u64>,
 }
 
 impl System {
-    pub(super) fn new() -> Self {
+    pub(in crate::device) fn new() -> Self {
         Self {
             times: Mutex::new(Times::now().unwrap_or_default()),
             zones: Mutex::new(Zone::packages()),
@@ -111,7 +111,7 @@ impl System {
         }
     }
 
-    pub(super) fn conditions(&self, moment: Moment) -> Conditions {
+    pub(in crate::device) fn conditions(&self, moment: Moment) -> Conditions {
         Conditions {
             moment,
             clock_mhz: clock_mhz(),
@@ -144,7 +144,7 @@ impl System {
         Some(stolen * 1_000_000 / all.max(1))
     }
 
-    pub(super) fn energy_millijoules(&self) -> Option<u64> {
+    pub(in crate::device) fn energy_millijoules(&self) -> Option<u64> {
         let mut zones = self.zones.lock().expect("no holder panics");
         if zones.is_empty() {
             return None;

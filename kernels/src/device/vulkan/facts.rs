@@ -1,7 +1,7 @@
 //! What a Vulkan driver says about its device.
 
 use attest::statement::{Api, Device as Facts, DeviceKind, Driver};
-use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType};
+use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType, SubgroupFeatures};
 use vulkano::memory::MemoryHeapFlags;
 
 pub(super) fn describe(index: usize, physical: &PhysicalDevice) -> Facts {
@@ -85,6 +85,14 @@ pub(super) fn memory_bytes(physical: &PhysicalDevice) -> u64 {
         .map(|heap| heap.size)
         .max()
         .unwrap_or(0)
+}
+
+/// Whether eight invocations share a subgroup and can broadcast to each other: kernels for processors rely on it.
+pub(super) fn exchanges_among_eight(physical: &PhysicalDevice) -> bool {
+    let properties = physical.properties();
+    let operations = properties.subgroup_supported_operations.unwrap_or_default();
+    properties.subgroup_size.is_some_and(|size| size >= 8)
+        && operations.contains(SubgroupFeatures::BASIC | SubgroupFeatures::BALLOT)
 }
 
 fn features(physical: &PhysicalDevice) -> Vec<String> {

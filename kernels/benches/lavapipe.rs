@@ -1,0 +1,147 @@
+//! `gemm.f32` on a software Vulkan device against that device's own register-only multiply-add rate.
+//!
+//! Both run in turn, so that a busy machine slows both; the ratio of their best rates is printed last and must reach
+//! [`WANTED`].
+
+#![allow(clippy::print_stdout, reason = "the ratio is what this program is for")]
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
+use attest::statement::DeviceKind;
+use criterion::Criterion;
+use kernels::device::{self, Device, Loaded};
+use kernels::workload::{Kernel, Launch, Plan, Slot, Workload};
+use kernels::{catalogue, inputs};
+
+/// Loads from storage buffers cost a processor far more than arithmetic: a naive kernel reaches 0.005.
+const WANTED: f64 = 0.05;
+
+const SIZE: u64 = 512;
+const GROUPS: u32 = 256;
+const THREADS: u32 = 64;
+const ROUNDS: u32 = 100;
+const TURNS: u32 = 20;
+
+static MADD: Workload = Workload {
+    spec: &MADD_SPEC,
+    plan: |_, _| Plan {
+        scratch: vec![],
+        launches: vec![Launch {
+            kernel: &MADD_KERNEL,
+            grid: [GROUPS, 1, 1],
+            block: [THREADS, 1, 1],
+            push: vec![ROUNDS, 0.999f32.to_bits(), 0.5f32.to_bits()],
+            buffers: vec![Slot::Output(0)],
+        }],
+    },
+    cpu: |_, _, _| (),
+    reference: |_, _, _| vec![],
+};
+
+static MADD_KERNEL: Kernel = Kernel {
+    name: "madd",
+    folder: "../benches",
+    ptx: None,
+    spirv: Some(include_bytes!("madd.spv")),
+};
+
+static MADD_SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
+    id: "madd".into(),
+    title: "Register-only multiply-adds.".into(),
+    group: "bench".into(),
+    class: Class::Float,
+    cache: Cache::Hot,
+    cases: vec![],
+    inputs: vec![],
+    outputs: vec![Tensor {
+        name: "y".into(),
+        dtype: Dtype::F32,
+        shape: vec!["n".into()],
+    }],
+    flop: Formula("0".into()),
+    bytes: Formula("4*n".into()),
+    tolerance: None,
+});
+
+fn main() {
+    let found = device::discover();
+    let software = found.devices.iter().find(|device| {
+        device.facts().id.starts_with("vulkan") && device.facts().kind == DeviceKind::Software
+    });
+    let Some(device) = software else {
+        eprintln!(
+            "error: no software Vulkan device: {:?}\n\nhint: apt install mesa-vulkan-drivers",
+            found.absent
+        );
+        std::process::exit(1);
+    };
+    let dims = |sizes: &[(&str, u64)]| -> Dims {
+        sizes
+            .iter()
+            .map(|(name, size)| ((*name).to_owned(), *size))
+            .collect()
+    };
+    let threads = u64::from(GROUPS * THREADS);
+    let madd_flop = 2 * 12 * 16 * u64::from(ROUNDS) * threads;
+    let mut madd = Contender::load(device.as_ref(), &MADD, &dims(&[("n", threads)]), madd_flop);
+    let gemm = catalogue::find("gemm.f32.v1").expect("in the catalogue");
+    let square = dims(&[("m", SIZE), ("n", SIZE), ("k", SIZE)]);
+    let mut gemm = Contender::load(device.as_ref(), gemm, &square, 2 * SIZE * SIZE * SIZE);
+
+    let mut criterion = Criterion::default().configure_from_args().sample_size(10);
+    madd.bench(&mut criterion, "lavapipe/register-only multiply-adds");
+    gemm.bench(&mut criterion, "lavapipe/gemm.f32 at 512");
+    criterion.final_summary();
+
+    for _ in 0..TURNS {
+        madd.turn();
+        gemm.turn();
+    }
+    let ratio = gemm.best / madd.best;
+    println!("{}", device.facts().name);
+    println!("register-only multiply-adds  {:8.2} GFLOP/s", madd.best);
+    println!("gemm.f32 at {SIZE}              {:8.2} GFLOP/s", gemm.best);
+    println!("ratio                        {ratio:8.4}, wanted {WANTED}");
+    if ratio < WANTED {
+        std::process::exit(1);
+    }
+}
+
+struct Contender<'a> {
+    loaded: Box<dyn Loaded + 'a>,
+    flop: u64,
+    /// GFLOP/s of the fastest turn.
+    best: f64,
+}
+
+impl<'a> Contender<'a> {
+    /// The first launch compiles the shader, so it is made here.
+    fn load(device: &'a dyn Device, workload: &Workload, dims: &Dims, flop: u64) -> Self {
+        let inputs = inputs::generate(workload.spec, dims, &[7; 32]);
+        let mut loaded = device.load(workload, dims, &inputs, 1).expect("a small case");
+        loaded.run(1).expect("a launch");
+        Self {
+            loaded,
+            flop,
+            best: 0.0,
+        }
+    }
+
+    fn bench(&mut self, criterion: &mut Criterion, name: &str) {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter_custom(|launches| {
+                Duration::from_nanos(self.loaded.run(launches).expect("launches").device_ns)
+            });
+        });
+    }
+
+    fn turn(&mut self) {
+        const LAUNCHES: u64 = 2;
+        let elapsed = self.loaded.run(LAUNCHES).expect("launches");
+        self.best = self
+            .best
+            .max((LAUNCHES * self.flop) as f64 / elapsed.device_ns as f64);
+    }
+}

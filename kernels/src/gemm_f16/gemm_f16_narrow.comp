@@ -1,0 +1,117 @@
+// C = A B^T in f16 with f32 sums and k ascending, as gemm_f16.comp, for devices that are processors: 32 x 64 elements
+// of C per workgroup, which is one subgroup of eight lanes. Loads are what costs there, from shared memory as much as
+// from buffers, so each row of A is read by one lane and broadcast to the others.
+//   a      m * k halves, row-major, two to a word
+//   b      n * k halves, row-major
+//   c      m * n halves, row-major; with an odd n, rows share words and their halves are written by atomics
+//   grid   (n / 64, m / 32) workgroups, rounded up; rows and columns outside repeat the last one and are not stored
+#version 450
+#extension GL_KHR_shader_subgroup_ballot : require
+layout(local_size_x = 8) in;
+layout(push_constant) uniform Sizes { uint m, n, k; };
+layout(std430, binding = 0) readonly buffer A { uint a_buffer[]; };
+layout(std430, binding = 1) readonly buffer B { uint b_buffer[]; };
+layout(std430, binding = 2) buffer C { uint c[]; };
+
+// Bits of the nearest half, ties to even: the conversion instruction may round otherwise.
+uint narrow(float value) {
+    uint bits = floatBitsToUint(value);
+    uint sign = (bits >> 16) & 0x8000u;
+    uint size = bits & 0x7FFFFFFFu;
+    if (size > 0x7F800000u) {
+        return sign | 0x7E00u;
+    }
+    if (size >= 0x477FF000u) {
+        return sign | 0x7C00u;
+    }
+    if (size >= 0x38800000u) {
+        return sign | ((size + 0xFFFu + ((size >> 13) & 1u) - 0x38000000u) >> 13);
+    }
+    if (size < 0x33000000u) {
+        return sign;
+    }
+    uint shift = 126u - (size >> 23);
+    uint mantissa = (size & 0x7FFFFFu) | 0x800000u;
+    uint kept = mantissa >> shift;
+    uint rest = mantissa & ((1u << shift) - 1u);
+    uint tie = 1u << (shift - 1u);
+    uint up = uint(rest > tie || (rest == tie && (kept & 1u) == 1u));
+    return sign | (kept + up);
+}
+
+void store_half(uint index, uint bits) {
+    uint shift = 16 * (index % 2);
+    atomicAnd(c[index / 2], ~(0xFFFFu << shift));
+    atomicOr(c[index / 2], bits << shift);
+}
+
+#define EIGHT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
+#define FOUR(DO) DO(0) DO(1) DO(2) DO(3)
+// Neighbouring columns share a word of C, so a lane takes them in pairs.
+#define COLUMN(j) (16 * (j / 2) + j % 2)
+
+#define CLEAR(f) CLEAR_ROWS(8 * f) CLEAR_ROWS(8 * f + 1) CLEAR_ROWS(8 * f + 2) CLEAR_ROWS(8 * f + 3) \
+    CLEAR_ROWS(8 * f + 4) CLEAR_ROWS(8 * f + 5) CLEAR_ROWS(8 * f + 6) CLEAR_ROWS(8 * f + 7)
+#define CLEAR_ROWS(i) sum[i] = float[8](0, 0, 0, 0, 0, 0, 0, 0);
+#define PLACE_A(f) a_at[f] = min(row0 + lane + 8 * f, m - 1) * k;
+#define PLACE_B(j) b_at[j] = min(col0 + COLUMN(j), n - 1) * k;
+#define WORD(buffer, at) buffer[(at) / 2] >> (16 * ((at) % 2))
+#define READ_A(f) a_word[f] = WORD(a_buffer, a_at[f] + q);
+#define READ_B(j) b_word[j] = WORD(b_buffer, b_at[j] + q);
+#define UNPACK_B(j) b[j] = unpackHalf2x16(b_word[j]).x; b_word[j] >>= 16;
+#define TAKE_ROWS(f) { \
+    float mine = unpackHalf2x16(a_word[f]).x; \
+    a_word[f] >>= 16; \
+    TAKE(f, 0) TAKE(f, 1) TAKE(f, 2) TAKE(f, 3) TAKE(f, 4) TAKE(f, 5) TAKE(f, 6) TAKE(f, 7) \
+}
+#define TAKE(f, i) { \
+    float a = subgroupBroadcast(mine, i); \
+    ADD(8 * f + i, 0) ADD(8 * f + i, 1) ADD(8 * f + i, 2) ADD(8 * f + i, 3) \
+    ADD(8 * f + i, 4) ADD(8 * f + i, 5) ADD(8 * f + i, 6) ADD(8 * f + i, 7) \
+}
+#define ADD(i, j) sum[i][j] += a * b[j];
+
+void store_pair(uint row, uint col, float left, float right) {
+    if (row >= m || col >= n) {
+        return;
+    }
+    uint first = row * n + col;
+    if (n % 2 == 0) {
+        c[first / 2] = narrow(left) | (narrow(right) << 16);
+        return;
+    }
+    store_half(first, narrow(left));
+    if (col + 1 < n) {
+        store_half(first + 1, narrow(right));
+    }
+}
+
+void main() {
+    uint lane = gl_SubgroupInvocationID;
+    uint row0 = gl_WorkGroupID.y * 32;
+    uint col0 = gl_WorkGroupID.x * 64 + 2 * lane;
+    float sum[32][8];
+    FOUR(CLEAR)
+    uint a_at[4];
+    uint b_at[8];
+    FOUR(PLACE_A)
+    EIGHT(PLACE_B)
+    // Where rows begin on a word, each word read gives 2 steps.
+    uint steps = k % 2 == 0 ? 2 : 1;
+    for (uint q = 0; q < k; q += steps) {
+        uint a_word[4];
+        uint b_word[8];
+        FOUR(READ_A)
+        EIGHT(READ_B)
+        for (uint taken = 0; taken < steps; ++taken) {
+            float b[8];
+            EIGHT(UNPACK_B)
+            FOUR(TAKE_ROWS)
+        }
+    }
+    for (uint i = 0; i < 32; ++i) {
+        for (uint j = 0; j < 8; j += 2) {
+            store_pair(row0 + i, col0 + COLUMN(j), sum[i][j], sum[i][j + 1]);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What the committed SPIR-V promises, read from its words.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use attest::statement::Api;
+use kernels::catalogue::WORKLOADS;
+use kernels::workload::{Kernel, Launch, Target};
+
+const OP_EXECUTION_MODE: u32 = 16;
+const OP_CAPABILITY: u32 = 17;
+const OP_DECORATE: u32 = 71;
+/// OpFNegate is exact; these round: OpFAdd, OpFSub, OpFMul, OpFDiv, OpVectorTimesScalar.
+const ROUNDING: [u32; 5] = [129, 131, 133, 136, 142];
+const OP_EXT_INST: u32 = 12;
+/// In the set GLSL.std.450, the only one that shaders import.
+const FMA: u32 = 50;
+const LOCAL_SIZE: u32 = 17;
+const NO_CONTRACTION: u32 = 42;
+const SHADER: u32 = 1;
+const GROUP_NON_UNIFORM: u32 = 61;
+const GROUP_NON_UNIFORM_BALLOT: u32 = 64;
+
+struct Module {
+    /// Opcode and operands of each instruction.
+    instructions: Vec<(u32, Vec<u32>)>,
+}
+
+impl Module {
+    fn parse(code: &[u8]) -> Self {
+        let words: Vec<u32> = code
+            .chunks_exact(4)
+            .map(|word| u32::from_le_bytes(word.try_into().expect("four bytes")))
+            .collect();
+        let mut instructions = Vec::new();
+        let mut rest = &words[5..];
+        while let [first, ..] = rest {
+            let (instruction, next) = rest.split_at((first >> 16) as usize);
+            instructions.push((first & 0xFFFF, instruction[1..].to_vec()));
+            rest = next;
+        }
+        Self { instructions }
+    }
+
+    fn of(kernel: &Kernel) -> Self {
+        Self::parse(kernel.spirv.expect("compiled"))
+    }
+
+    fn with(&self, opcode: u32) -> impl Iterator<Item = &[u32]> {
+        let found = self.instructions.iter().filter(move |(code, _)| *code == opcode);
+        found.map(|(_, operands)| operands.as_slice())
+    }
+
+    /// How many results are rounded, and which of them may be rounded together with another.
+    fn rounded_and_contractible(&self) -> (usize, Vec<u32>) {
+        let kept: BTreeSet<u32> = self
+            .with(OP_DECORATE)
+            .filter(|operands| operands[1] == NO_CONTRACTION)
+            .map(|operands| operands[0])
+            .collect();
+        let rounded: Vec<u32> = ROUNDING
+            .iter()
+            .flat_map(|opcode| self.with(*opcode))
+            .map(|operands| operands[1])
+            .collect();
+        let fused = self.with(OP_EXT_INST).filter(|operands| operands[3] == FMA);
+        let loose = rounded.iter().copied().filter(|result| !kept.contains(result));
+        let contractible = loose.chain(fused.map(|operands| operands[1])).collect();
+        (rounded.len(), contractible)
+    }
+}
+
+/// Launches of every workload on a GPU and on a processor.
+fn launches() -> Vec<(&'static str, Launch)> {
+    let mut launches = Vec::new();
+    for workload in WORKLOADS {
+        for software in [false, true] {
+            let target = Target {
+                api: Api::Vulkan,
+                software,
+            };
+            let plan = (workload.plan)(&workload.spec.cases[0].dims, target);
+            launches.extend(
+                plan.launches
+                    .into_iter()
+                    .map(|launch| (workload.spec.id.as_str(), launch)),
+            );
+        }
+    }
+    launches
+}
+
+/// The unroller of spirv-opt drops the decoration in its copies, after which it fuses; a shader must not let it.
+#[test]
+fn every_rounding_of_an_exact_f32_workload_forbids_contraction() {
+    let mut checked = 0;
+    for (id, launch) in launches() {
+        if !["gemm.f32.exact.v1", "mem.triad.v1"].contains(&id) {
+            continue;
+        }
+        let (rounded, contractible) = Module::of(launch.kernel).rounded_and_contractible();
+        assert!(rounded >= 2, "{}: a product and a sum", launch.kernel.name);
+        assert_eq!(contractible, Vec::<u32>::new(), "{}", launch.kernel.name);
+        checked += 1;
+    }
+    assert_eq!(checked, 4, "each on a GPU and on a processor");
+}
+
+#[test]
+fn a_shader_that_may_be_contracted_is_noticed() {
+    for (id, launch) in launches() {
+        if id == "gemm.f32.v1" {
+            let (_, contractible) = Module::of(launch.kernel).rounded_and_contractible();
+            assert!(!contractible.is_empty(), "{}", launch.kernel.name);
+        }
+    }
+}
+
+#[test]
+fn workgroups_have_the_size_their_launches_state() {
+    for (_, launch) in launches() {
+        let module = Module::of(launch.kernel);
+        let sizes: Vec<_> = module
+            .with(OP_EXECUTION_MODE)
+            .filter(|operands| operands[1] == LOCAL_SIZE)
+            .map(|operands| operands[2..5].to_vec())
+            .collect();
+        assert_eq!(sizes, [launch.block.to_vec()], "{}", launch.kernel.name);
+    }
+}
+
+/// Devices are created without optional features, so a shader may not need one.
+#[test]
+fn shaders_ask_for_no_optional_capability() {
+    for path in modules(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let code = std::fs::read(&path).expect("readable");
+        let narrow = path.to_string_lossy().ends_with("_narrow.spv");
+        for operands in Module::parse(&code).with(OP_CAPABILITY) {
+            let subgroup = [GROUP_NON_UNIFORM, GROUP_NON_UNIFORM_BALLOT].contains(&operands[0]);
+            let allowed = operands[0] == SHADER || narrow && subgroup;
+            assert!(allowed, "{}: capability {}", path.display(), operands[0]);
+        }
+    }
+}
+
+/// Every `.spv` below `folder`.
+fn modules(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let (folders, files): (Vec<_>, Vec<_>) = entries
+        .map(|entry| entry.expect("readable").path())
+        .partition(|path| path.is_dir());
+    let compiled = files
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "spv"));
+    compiled
+        .chain(folders.iter().flat_map(|folder| modules(folder)))
+        .collect()
+}
