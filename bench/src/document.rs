@@ -103,13 +103,13 @@ impl Document {
         let name = path.display().to_string();
         let bytes = files::read(path)?;
         match kind(&name, &bytes)? {
-            Kind::Receipt => Self::of_receipt(&verified_receipt(&name, &bytes, trusted)?),
+            Kind::Receipt => Ok(Self::of_receipt(&verified_receipt(&name, &bytes, trusted)?)),
             Kind::Envelope => Self::of_envelope(&name, &bytes, trusted),
             Kind::Run => Self::of_run(&name, &bytes),
         }
     }
 
-    pub(crate) fn of_receipt(receipt: &VerifiedReceipt) -> Done<Self> {
+    pub(crate) fn of_receipt(receipt: &VerifiedReceipt) -> Self {
         let log = LogPlace {
             origin: receipt.origin.clone(),
             index: receipt.log_index,
@@ -124,13 +124,13 @@ impl Document {
             "checkpoint signature",
             "by a key of the trusted root".into(),
         ));
-        Ok(Self {
+        Self {
             statement: Statement::clone(&receipt.statement),
             digest: receipt.statement.digest(),
             key_id: Some(receipt.key.id()),
             checks,
             log: Some(log),
-        })
+        }
     }
 
     fn of_envelope(name: &str, bytes: &[u8], trusted: &Trusted) -> Done<Self> {

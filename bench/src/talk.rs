@@ -2,9 +2,23 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use reports::text::{Terminal, UNLIMITED};
+
 /// Colour is used on a terminal, unless NO_COLOR says otherwise (no-color.org).
 pub(crate) fn colour(stream_is_terminal: bool) -> bool {
     stream_is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// What standard output can show: its width where it is a terminal, and no limit in a file or a pipe.
+pub(crate) fn terminal() -> Terminal {
+    let stdout = std::io::stdout();
+    let width = if stdout.is_terminal() { columns().unwrap_or(80) } else { UNLIMITED };
+    Terminal { width, colour: colour(stdout.is_terminal()) }
+}
+
+fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(usize::from(columns))
 }
 
 fn paint(code: &str, word: &str) -> String {

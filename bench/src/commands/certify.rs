@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::{self, Format};
 use crate::config::Config;
-use crate::document::{Document, verified_receipt};
+use crate::document::Document;
 use crate::exit::{Done, fail};
 use crate::{answer, files, interrupt, selection, signer, talk};
 
@@ -27,17 +27,15 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
 
     let envelope = super::sign::envelope(&run, &key, Some(freshness))?.to_json();
     files::write(&folder.join("envelope.json"), &envelope)?;
-    let receipt = super::registry::receipt(&client, &root, &envelope, &key.public())?;
-    let receipt_file = folder.join("receipt.json");
-    files::write(&receipt_file, &receipt)?;
+    let submitted = client.submit(&envelope, key.public(), &root).map_err(super::registry::failure)?;
+    files::write(&folder.join("receipt.json"), &submitted.receipt)?;
     files::write(&folder.join("signer.pem"), key.public().to_pem().as_bytes())?;
 
-    let trusted = crate::document::Trusted::load(args.registry.trust.as_deref(), None, config)?;
-    let document = Document::of_receipt(&verified_receipt("receipt.json", &receipt, &trusted)?)?;
+    let document = Document::of_receipt(&submitted.verified);
     let report = folder.join("report.html");
     files::write(
         &report,
-        super::report::render(&[&document], Format::Html)?.as_bytes(),
+        super::report::render(&[&document], Format::Html).as_bytes(),
     )?;
     finish(args.format, &document, &folder)
 }
@@ -57,7 +55,7 @@ fn finish(format: Format, document: &Document, folder: &std::path::Path) -> Done
     ];
     match format {
         Format::Text => {
-            answer::print(&super::report::render(&[document], Format::Text)?)?;
+            answer::print(&super::report::render(&[document], Format::Text))?;
             let log = document.shown().log;
             let place = log
                 .map(|log| format!("leaf {} of log {}", log.index, log.origin))

@@ -2,37 +2,43 @@
 
 use std::path::Path;
 
-use crate::answer;
+use reports::compare::{Comparison, compare, compare_devices};
+
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::{Document, Trusted};
 use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::{answer, talk};
 
 pub(super) fn run(args: &cli::Compare, config: &Config) -> Done {
     let trusted = Trusted::of(&args.believe, config)?;
-    let (baseline, base_device) = split(&args.baseline);
-    let (candidate, head_device) = split(&args.candidate);
-    let baseline = Document::open(Path::new(baseline), &trusted)?;
-    let candidate = Document::open(Path::new(candidate), &trusted)?;
-    let (base, head) = (index(&baseline, base_device)?, index(&candidate, head_device)?);
-    let comparison =
-        reports::compare::compare_devices(baseline.statement(), base, candidate.statement(), head);
+    let comparison = comparison(args, &trusted)?;
     match args.format {
-        Format::Text => answer::print(&reports::compare::text(&comparison)),
+        Format::Text => answer::print(&reports::compare::text(&comparison, talk::terminal())),
         Format::Markdown => answer::print(&reports::compare::markdown(&comparison)),
-        Format::Json => answer::json(&comparison),
-        other => Err(fail!(
-            Usage,
-            "a comparison is shown as text, json or markdown, not {other:?}"
-        )),
+        Format::Json => answer::print(&reports::compare::json(&comparison)),
+        other => Err(fail!(Usage, "a comparison is shown as text, json or markdown, not {other:?}")),
     }?;
-    if comparison.any_comparable() {
+    let counts = comparison.counts();
+    if counts.faster + counts.slower + counts.indistinguishable > 0 {
         Ok(())
     } else {
-        Err(fail!(
-            Inconclusive,
-            "nothing in the two compares; the reasons stand beside each case"
-        ))
+        Err(fail!(Inconclusive, "nothing in the two compares; the reasons stand beside each case"))
+    }
+}
+
+fn comparison(args: &cli::Compare, trusted: &Trusted) -> Done<Comparison> {
+    let (baseline, base_device) = split(&args.baseline);
+    let (candidate, head_device) = split(&args.candidate);
+    let baseline = Document::open(Path::new(baseline), trusted)?;
+    let candidate = Document::open(Path::new(candidate), trusted)?;
+    let (a, b) = (baseline.statement(), candidate.statement());
+    match (base_device, head_device) {
+        (None, None) => Ok(compare(a, b)),
+        (Some(base), Some(head)) => {
+            compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?).or(Outcome::Usage)
+        }
+        _ => Err(fail!(Usage, "a device is picked on one side only").hint("write FILE#DEVICE for both or for neither")),
     }
 }
 
@@ -44,18 +50,22 @@ fn split(argument: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn index(document: &Document, device: Option<&str>) -> Done<Option<u32>> {
-    let Some(device) = device else { return Ok(None) };
+fn index(document: &Document, device: &str) -> Done<usize> {
     let devices = &document.statement().predicate.measured.devices;
-    let found = devices
-        .iter()
-        .position(|known| known.id == device)
-        .ok_or_else(|| {
-            let known: Vec<&str> = devices.iter().map(|device| &*device.id).collect();
-            anyhow::anyhow!(
-                "no device {device:?} in the attestation; it has {}",
-                known.join(", ")
-            )
-        });
-    Ok(Some(u32::try_from(found.or(Outcome::Usage)?).or(Outcome::Usage)?))
+    devices.iter().position(|known| known.id == device).ok_or_else(|| {
+        let known: Vec<&str> = devices.iter().map(|device| &*device.id).collect();
+        fail!(Usage, "no device {device:?} in the attestation").hint(format!("it has {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_stands_behind_the_last_hash() {
+        assert_eq!(split("a.json#cuda:0"), ("a.json", Some("cuda:0")));
+        assert_eq!(split("odd#name.json#cpu:0"), ("odd#name.json", Some("cpu:0")));
+        assert_eq!(split("a.json"), ("a.json", None));
+    }
 }

@@ -79,11 +79,6 @@ pub(super) fn unit_bytes(bytes: u64) -> String {
     }
 }
 
-/// Formats of a table on standard output.
-pub(super) fn is_table(format: Format) -> bool {
-    format != Format::Html
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,19 +19,12 @@ pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
         Some(path) => signer::public_key(path)?,
         None => signer::open(&args.key, config)?.public(),
     };
-    let receipt = receipt(&client, &root, &envelope, &key)?;
-    files::write(&args.out, &receipt)?;
+    let submitted = client.submit(&envelope, &key, &root).map_err(failure)?;
+    files::write(&args.out, &submitted.receipt)?;
+    let verified = &submitted.verified;
+    let known = if submitted.new { "" } else { ", where it already was" };
+    talk::say(&format!("leaf {} of {}{known}; receipt verified", verified.log_index, verified.origin));
     answer::print(&args.out.display().to_string())
-}
-
-/// Submits an envelope and gives back a receipt that has been verified.
-pub(super) fn receipt(
-    client: &Client,
-    root: &TrustedRoot,
-    envelope: &[u8],
-    key: &PublicKey,
-) -> Done<Vec<u8>> {
-    client.submit(envelope, key, root).map_err(failure)
 }
 
 /// The registry's client and the trusted root it is held to.
@@ -55,12 +48,12 @@ pub(super) fn connect(url: &str, timeout: Duration) -> Done<Client> {
 
 /// A registry that lies is a failed verification; one that is down, slow or refuses is I/O.
 pub(super) fn failure(error: ClientError) -> Failure {
-    let outcome = if error.is_lie() {
-        Outcome::VerificationFailed
-    } else {
-        Outcome::Io
+    let (outcome, hint) = match &error {
+        error if error.is_lie() => (Outcome::VerificationFailed, Some(LIES)),
+        error if error.is_down() => (Outcome::Io, Some(DOWN)),
+        error if error.is_slow() => (Outcome::Io, Some(SLOW)),
+        _ => (Outcome::Io, None),
     };
-    let hint = error.hint();
     let failure = Failure::new(outcome, error);
     match hint {
         Some(hint) => failure.hint(hint),
@@ -68,14 +61,15 @@ pub(super) fn failure(error: ClientError) -> Failure {
     }
 }
 
+const LIES: &str = "keep what it said and ask its operator; nothing of it was believed or written";
+const DOWN: &str = "check the address; the envelope is kept, and submitting it again later is safe";
+const SLOW: &str = "the submission may have been logged; submitting it again is safe, --timeout waits longer";
+
 pub(super) fn serve(args: cli::Serve) -> Done {
     let address_file = args.address_file;
-    let config = registry::Config {
-        listen: args.listen,
-        origin: args.origin,
-        ..registry::Config::new(args.data)
-    };
-    registry::serve(config, |address| {
+    let config = registry::Config::new(args.data, args.listen, args.origin);
+    registry::serve(config, |running| {
+        let address = running.address();
         talk::say(&format!("serving on http://{address}/"));
         if let Some(path) = &address_file {
             if let Err(failure) = files::write(path, address.to_string().as_bytes()) {
@@ -83,7 +77,7 @@ pub(super) fn serve(args: cli::Serve) -> Done {
             }
         }
     })
-    .map_err(|error| Failure::new(Outcome::Io, error))
+    .or(Outcome::Io)
 }
 
 pub(super) fn fsck(args: &cli::Fsck) -> Done {

@@ -7,7 +7,7 @@ use reports::shown::Shown;
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::{Document, Trusted};
-use crate::exit::{Done, Or as _, Outcome};
+use crate::exit::Done;
 use crate::{answer, files, talk};
 
 pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
@@ -17,7 +17,7 @@ pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
         .iter()
         .map(|file| Document::open(file, &trusted))
         .collect::<Done<Vec<_>>>()?;
-    let rendered = render(&documents, args.format)?;
+    let rendered = render(&documents, args.format);
     match &args.out {
         None => answer::print(&rendered),
         Some(path) => {
@@ -29,17 +29,16 @@ pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
 }
 
 /// The documents in one of the formats.
-pub(super) fn render<D: Borrow<Document>>(documents: &[D], format: Format) -> Done<String> {
+pub(super) fn render<D: Borrow<Document>>(documents: &[D], format: Format) -> String {
     let shown: Vec<Shown<'_>> = documents
         .iter()
         .map(|document| document.borrow().shown())
         .collect();
-    let colour = talk::colour(std::io::IsTerminal::is_terminal(&std::io::stdout()));
-    Ok(match format {
+    match format {
         Format::Html => reports::page::html(&shown),
         Format::Markdown => reports::table::markdown(&shown),
-        Format::Json => reports::table::json(&shown).or(Outcome::Io)?,
+        Format::Json => reports::table::json(&shown),
         Format::Csv => reports::table::csv(&shown),
-        Format::Text => reports::text::table(&shown, colour),
-    })
+        Format::Text => reports::text::table(&shown, talk::terminal()),
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use attest::checkpoint::LogTrust;
 use attest::dsse::Envelope;
 use attest::key::SigningKey;
 use attest::statement::{Freshness, Statement};
+use attest::trust::TrustedRoot;
 
 use crate::commands::registry::{client, client_if_named};
 use crate::config::Config;
@@ -43,10 +45,22 @@ pub(super) fn envelope(run: &Path, key: &SigningKey, freshness: Option<Freshness
 /// A checkpoint of the registry, verified against the trusted root.
 pub(super) fn fresh(registry: &cli::Registry, config: &Config) -> Done<Freshness> {
     let (client, root) = client(registry, config)?;
-    let checkpoint = client.checkpoint(&root).map_err(super::registry::failure)?;
+    let log = current_log(&root)?;
+    let checkpoint = client.checkpoint(&log).map_err(super::registry::failure)?;
     Ok(Freshness {
         origin: checkpoint.origin,
         tree_size: checkpoint.size,
         root_hash: checkpoint.root,
     })
+}
+
+/// The one log of the trusted root that still grows.
+fn current_log(root: &TrustedRoot) -> Done<LogTrust> {
+    let current = root.current();
+    match current.as_slice() {
+        [origin] => root.log(origin).ok_or_else(|| fail!(Usage, "the trusted root has no key of {origin:?}")),
+        [] => Err(fail!(Usage, "every log of the trusted root is retired").hint("fetch the registry's new trusted root")),
+        several => Err(fail!(Usage, "the trusted root has {} growing logs: {several:?}", several.len())
+            .hint("name a trusted root of one registry with --trust")),
+    }
 }

@@ -1,7 +1,8 @@
 //! `hallmark trust`: which logs are believed, and from when to when.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use attest::checkpoint::LogTrust;
 use attest::digest::Sha256;
 use attest::trust::TrustedRoot;
 
@@ -17,10 +18,9 @@ pub(super) fn run(trust: Trust, config: &Config) -> Done {
         Trust::Fetch { registry, out } => {
             let client = super::registry::client_if_named(&registry, config)?
                 .ok_or_else(|| fail!(Usage, "no registry is named").hint("name one with --registry URL"))?;
-            let bytes = client.trusted_root().map_err(super::registry::failure)?;
-            let root = TrustedRoot::parse(&bytes).or(Outcome::VerificationFailed)?;
+            let root = client.trusted_root().map_err(super::registry::failure)?;
             let path = out.unwrap_or_else(|| config.trust());
-            files::write(&path, &bytes)?;
+            files::write(&path, &root.to_json())?;
             talk::warn(
                 "fetched without proof: compare the fingerprints with the registry's operator by another way",
             );
@@ -40,13 +40,13 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
                     .map(str::to_owned)
                     .to_vec(),
             ];
-            rows.extend(root.logs().iter().map(|log| {
-                let until = log.valid_until.as_deref().unwrap_or("now on");
+            rows.extend(root.keys().iter().map(|known| {
+                let until = known.valid_until.map_or_else(|| "now on".to_owned(), |until| until.to_string());
                 vec![
-                    log.origin.clone(),
-                    log.algorithm.to_owned(),
-                    Sha256::of(&log.spki).to_string(),
-                    format!("{} to {until}", log.valid_from),
+                    known.origin.clone(),
+                    known.key.algorithm().to_owned(),
+                    Sha256::of(known.key.spki_der()).to_string(),
+                    format!("{} to {until}", known.valid_from),
                 ]
             }));
             answer::print(&answer::columns(&rows))
@@ -59,20 +59,19 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
     }
 }
 
-fn make(data: &Path, out: &PathBuf) -> Done {
+fn make(data: &Path, out: &Path) -> Done {
     let root = registry::trusted_root(data).or(Outcome::Io)?;
     files::write(out, &root)?;
     answer::print(&out.display().to_string())
 }
 
-fn rotate(file: &Path, next: &Path, out: &PathBuf) -> Done {
-    let now = jiff::Timestamp::now()
-        .round(jiff::Unit::Second)
-        .or(Outcome::Unfit)?
-        .to_string();
-    let rotated = read_root(file)?
-        .rotate(&read_root(next)?, &now)
-        .or(Outcome::Usage)?;
+fn rotate(file: &Path, next: &Path, out: &Path) -> Done {
+    let next = read_root(next)?;
+    let logs: Vec<LogTrust> = next.current().iter().filter_map(|origin| next.log(origin)).collect();
+    let [log] = logs.as_slice() else {
+        return Err(fail!(Usage, "the next trusted root must have one growing log, not {}", logs.len()));
+    };
+    let rotated = read_root(file)?.rotate(log, jiff::Timestamp::now()).or(Outcome::Usage)?;
     files::write(out, &rotated.to_json())?;
     answer::print(&out.display().to_string())
 }

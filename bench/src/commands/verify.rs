@@ -40,30 +40,18 @@ pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
 }
 
 /// Refuses a receipt from before a checkpoint that the reader has already seen.
-fn not_older(document: &Document, earlier: &[u8], trusted: &Trusted) -> Done {
-    let seen = trusted
-        .root()?
-        .open_checkpoint(earlier)
-        .map_err(|error| fail!(VerificationFailed, "the earlier checkpoint: {error}"))?;
+fn not_older(document: &Document, seen: &[u8], trusted: &Trusted) -> Done {
     let Some(log) = document.shown().log else {
         return Err(fail!(Usage, "an envelope alone has no checkpoint to compare"));
     };
-    if log.origin != seen.origin {
-        return Err(fail!(
-            VerificationFailed,
-            "the receipt is of log {:?}, the checkpoint of {:?}",
-            log.origin,
-            seen.origin
-        ));
-    }
+    let keys = trusted.root()?.log(&log.origin);
+    let keys = keys.ok_or_else(|| fail!(VerificationFailed, "the trusted root has no key of {:?}", log.origin))?;
+    let seen = attest::checkpoint::open(&String::from_utf8_lossy(seen), &keys)
+        .map_err(|error| fail!(VerificationFailed, "the checkpoint seen before: {error}"))?;
     if log.tree_size < seen.size {
-        return Err(fail!(
-            VerificationFailed,
-            "the receipt's checkpoint covers {} leaves, the one already seen {}",
-            log.tree_size,
-            seen.size
-        )
-        .hint("get the receipt again from the registry"));
+        let (now, before) = (log.tree_size, seen.size);
+        return Err(fail!(VerificationFailed, "the receipt's checkpoint covers {now} leaves, the one seen before {before}")
+            .hint("get the receipt again from the registry"));
     }
     Ok(())
 }
