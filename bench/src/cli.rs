@@ -175,6 +175,9 @@ pub(crate) struct Verify {
     /// Accept only this signer (PEM)
     #[arg(long)]
     pub public_key: Option<PathBuf>,
+    /// Private facts to hold to the statement, as written beside the envelope: a JSON object of disclosures
+    #[arg(long, value_name = "FILE")]
+    pub disclosures: Option<PathBuf>,
     /// Refuse a receipt whose checkpoint is older than this one
     #[arg(long, value_name = "FILE")]
     pub not_before: Option<PathBuf>,

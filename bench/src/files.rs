@@ -39,6 +39,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Done {
     })
 }
 
+/// As [`write`], for its owner's eyes alone.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Done {
+    write_as(path, bytes, 0o600).map_err(|error| fail!(Io, "cannot write {}: {error}", path.display()))
+}
+
 /// Makes a file that only its owner can read; refuses to replace one.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Done {
     if path.exists() {
@@ -47,7 +52,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Done {
                 .hint("choose another --out, or move the old key away"),
         );
     }
-    write_as(path, bytes, 0o600).map_err(|error| fail!(Io, "cannot write {}: {error}", path.display()))
+    write_private(path, bytes)
 }
 
 fn write_as(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {

@@ -25,9 +25,9 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
     super::measure::write(&measured, &run)?;
     super::measure::verdict(&measured).map_err(|failure| failure.hint_where(&run))?;
 
-    let envelope = super::sign::envelope(&run, &key, Some(freshness))?.to_json();
-    files::write(&folder.join("envelope.json"), &envelope)?;
-    let submitted = client.submit(&envelope, key.public(), &root).map_err(super::registry::failure)?;
+    let signed = super::sign::sign(&run, &key, Some(freshness))?;
+    signed.write(&folder.join("envelope.json"))?;
+    let submitted = client.submit(&signed.envelope, key.public(), &root).map_err(super::registry::failure)?;
     files::write(&folder.join("receipt.json"), &submitted.receipt)?;
     files::write(&folder.join("signer.pem"), key.public().to_pem().as_bytes())?;
 

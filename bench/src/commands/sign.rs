@@ -1,8 +1,10 @@
-//! `hallmark sign`: turn a run file into a signed envelope.
+//! `hallmark sign`: turn a run file into a signed envelope, and keep what was concealed in it.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use attest::checkpoint::LogTrust;
+use attest::disclosure::{self, Concealed};
 use attest::dsse::Envelope;
 use attest::key::SigningKey;
 use attest::statement::{Freshness, Statement};
@@ -18,46 +20,65 @@ pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
     let key = signer::open(&args.key, config)?;
     let freshness = match client_if_named(&args.registry, config)? {
         Some(_) => Some(fresh(&args.registry, config)?),
-        None => None,
+        None => {
+            talk::warn("no registry named: the statement carries no checkpoint, so nothing shows when it was signed");
+            None
+        }
     };
-    if freshness.is_none() {
-        talk::warn(
-            "no registry named: the statement carries no checkpoint, so nothing shows when it was signed",
-        );
-    }
-    let envelope = envelope(&args.run, &key, freshness)?;
-    files::write(&args.out, &envelope.to_json())?;
+    sign(&args.run, &key, freshness)?.write(&args.out)?;
     talk::say(&format!("signed with key {}", key.public().id()));
     answer::print(&args.out.display().to_string())
 }
 
+/// A signed run, and the private facts that it holds only as digests.
+pub(super) struct Signed {
+    pub envelope: Vec<u8>,
+    disclosures: BTreeMap<String, String>,
+}
+
+impl Signed {
+    /// Writes the envelope, and beside it the disclosures for their owner alone.
+    pub(super) fn write(&self, envelope: &Path) -> Done {
+        files::write(envelope, &self.envelope)?;
+        let disclosures = serde_json::to_vec_pretty(&self.disclosures).or(Outcome::Io)?;
+        files::write_private(&disclosures_beside(envelope), &disclosures)
+    }
+}
+
+/// `envelope.json` keeps its disclosures in `envelope.disclosures.json`.
+fn disclosures_beside(envelope: &Path) -> PathBuf {
+    envelope.with_extension("disclosures.json")
+}
+
 /// Signs a run file.
-pub(super) fn envelope(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -> Done<Envelope> {
+pub(super) fn sign(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -> Done<Signed> {
     let (run_file, bytes) = read_run(run)?;
-    let name = file_name(&run.display().to_string());
-    let statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(|error| {
+    let refused = |error: attest::statement::StatementError| {
         fail!(VerificationFailed, "{}: {error}", run.display()).hint("measure again with hallmark run")
-    })?;
-    let payload = attest::jcs::to_vec(&statement).or(Outcome::Unfit)?;
-    Ok(Envelope::sign(payload, key))
+    };
+    let name = file_name(&run.display().to_string());
+    let mut statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(refused)?;
+    let facts = run_file.private.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let Concealed { digests, disclosures } = disclosure::conceal(&facts).or(Outcome::Usage)?;
+    statement.predicate.sd = digests;
+    statement.predicate.sd_alg = Some(disclosure::ALGORITHM.to_owned());
+    let payload = statement.to_bytes().map_err(refused)?;
+    Ok(Signed {
+        envelope: Envelope::sign(payload, key).to_json(),
+        disclosures: disclosures.iter().map(|(name, text)| (name.clone(), text.as_str().to_owned())).collect(),
+    })
 }
 
 /// A checkpoint of the registry, verified against the trusted root.
 pub(super) fn fresh(registry: &cli::Registry, config: &Config) -> Done<Freshness> {
     let (client, root) = client(registry, config)?;
-    let log = current_log(&root)?;
-    let checkpoint = client.checkpoint(&log).map_err(super::registry::failure)?;
-    Ok(Freshness {
-        origin: checkpoint.origin,
-        tree_size: checkpoint.size,
-        root_hash: checkpoint.root,
-    })
+    let checkpoint = client.checkpoint(&current_log(&root)?).map_err(super::registry::failure)?;
+    Ok(Freshness { origin: checkpoint.origin, tree_size: checkpoint.size, root_hash: checkpoint.root })
 }
 
 /// The one log of the trusted root that still grows.
 fn current_log(root: &TrustedRoot) -> Done<LogTrust> {
-    let current = root.current();
-    match current.as_slice() {
+    match root.current().as_slice() {
         [origin] => root.log(origin).ok_or_else(|| fail!(Usage, "the trusted root has no key of {origin:?}")),
         [] => Err(fail!(Usage, "every log of the trusted root is retired").hint("fetch the registry's new trusted root")),
         several => Err(fail!(Usage, "the trusted root has {} growing logs: {several:?}", several.len())

@@ -1,11 +1,14 @@
 //! `hallmark verify`: check a receipt or an envelope without any network.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use attest::disclosure::{Disclosure, reveal};
 use serde_json::json;
 
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::{self, Document, Kind, Trusted};
-use crate::exit::{Done, fail};
+use crate::exit::{Done, Or as _, Outcome, fail};
 use crate::{answer, files};
 
 pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
@@ -22,8 +25,12 @@ pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
     if let Some(earlier) = &args.not_before {
         not_older(&document, &files::read(earlier)?, &trusted)?;
     }
+    let facts = match &args.disclosures {
+        Some(path) => revealed(&document, &files::read(path)?)?,
+        None => Facts::new(),
+    };
     match args.format {
-        Format::Text => answer::print(&text(&name, &document)),
+        Format::Text => answer::print(&text(&name, &document, &facts)),
         Format::Json => answer::json(&json!({
             "file": name,
             "verified": true,
@@ -31,6 +38,7 @@ pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
             "keyId": document.shown().key_id,
             "log": document.shown().log,
             "checks": document.checks(),
+            "disclosed": facts,
         })),
         other => Err(fail!(
             Usage,
@@ -56,7 +64,18 @@ fn not_older(document: &Document, seen: &[u8], trusted: &Trusted) -> Done {
     Ok(())
 }
 
-fn text(name: &str, document: &Document) -> String {
+type Facts = BTreeMap<String, serde_json::Value>;
+
+/// Private facts that the signer vouches for, each held to a digest in the statement.
+fn revealed(document: &Document, bytes: &[u8]) -> Done<Facts> {
+    let texts: BTreeMap<String, String> = attest::json::from_slice(bytes, bytes.len())
+        .map_err(|error| fail!(Usage, "the disclosures: {error}").hint("they are one JSON object of name and text"))?;
+    let disclosures: Vec<Disclosure> = texts.values().map(|text| Disclosure::from_text(text)).collect();
+    let predicate = &document.statement().predicate;
+    reveal(&predicate.sd, predicate.sd_alg.as_deref(), &BTreeSet::new(), &disclosures).or(Outcome::VerificationFailed)
+}
+
+fn text(name: &str, document: &Document, facts: &Facts) -> String {
     let mut rows = vec![
         vec!["verified".to_owned(), name.to_owned()],
         vec!["digest".to_owned(), document.digest().to_string()],
