@@ -9,7 +9,7 @@ use attest::run::{RUN_FORMAT, Run};
 use attest::statement::{MAX_STATEMENT_BYTES, Statement, VerifiedStatement};
 use attest::trust::TrustedRoot;
 use attest::verify::{VerifiedReceipt, verify_receipt};
-use reports::shown::{Check, LogPlace, Shown, Verdict};
+use reports::{Check, LogPlace, Shown, Verdict};
 
 use crate::config::Config;
 use crate::exit::{Done, Failure, Or as _, Outcome, fail};

@@ -49,6 +49,7 @@ fn finish(format: Format, document: &Document, folder: &std::path::Path) -> Done
     let files = [
         "run.json",
         "envelope.json",
+        "envelope.disclosures.json",
         "receipt.json",
         "signer.pem",
         "report.html",

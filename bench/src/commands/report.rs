@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use reports::shown::Shown;
+use reports::Shown;
 
 use crate::cli::{self, Format};
 use crate::config::Config;

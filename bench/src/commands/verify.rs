@@ -86,5 +86,6 @@ fn text(name: &str, document: &Document, facts: &Facts) -> String {
             format!("{}: {}", check.name, check.detail),
         ]
     }));
+    rows.extend(facts.iter().map(|(fact, value)| vec!["disclosed".to_owned(), format!("{fact}: {value}")]));
     answer::columns(&rows)
 }
