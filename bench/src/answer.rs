@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::exit::{Done, Or as _, Outcome};
+use crate::exit::{Done, OrFail as _, Outcome};
 
 /// Writes the answer whole, with a line end.
 pub(crate) fn print(text: &str) -> Done {
@@ -14,13 +14,13 @@ pub(crate) fn print(text: &str) -> Done {
         .and_then(|()| out.flush())
     {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.or(Outcome::Io),
+        written => written.or_fail(Outcome::Io),
     }
 }
 
 /// Writes the answer as JSON for programs.
 pub(crate) fn json(value: &impl serde::Serialize) -> Done {
-    print(&serde_json::to_string_pretty(value).or(Outcome::Io)?)
+    print(&serde_json::to_string_pretty(value).or_fail(Outcome::Io)?)
 }
 
 /// Columns aligned for people: the first row is the head.

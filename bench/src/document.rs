@@ -12,7 +12,7 @@ use attest::verify::{VerifiedReceipt, verify_receipt};
 use reports::{Check, LogPlace, Shown, Verdict};
 
 use crate::config::Config;
-use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
 use crate::{cli, files, signer};
 
 /// Largest file read: a statement in base64, twice over in a receipt, with room for proofs.
@@ -260,6 +260,6 @@ pub(crate) fn read_run(path: &Path) -> Done<(Run, Vec<u8>)> {
     if kind(&name, &bytes)? != Kind::Run {
         return Err(fail!(Usage, "{name} is no run file").hint("hallmark run makes one"));
     }
-    let run = attest::json::from_slice(&bytes, MAX_FILE_BYTES).or(Outcome::Usage)?;
+    let run = attest::json::from_slice(&bytes, MAX_FILE_BYTES).or_fail(Outcome::Usage)?;
     Ok((run, bytes))
 }

@@ -60,12 +60,12 @@ macro_rules! fail {
 pub(crate) use fail;
 
 /// Gives errors of other crates their exit code.
-pub(crate) trait Or<T> {
-    fn or(self, outcome: Outcome) -> Result<T, Failure>;
+pub(crate) trait OrFail<T> {
+    fn or_fail(self, outcome: Outcome) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<anyhow::Error>> Or<T> for Result<T, E> {
-    fn or(self, outcome: Outcome) -> Result<T, Failure> {
+impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
+    fn or_fail(self, outcome: Outcome) -> Result<T, Failure> {
         self.map_err(|error| Failure::new(outcome, error))
     }
 }

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 
 /// Largest input file. Run files and receipts hold at most 1 MiB of statement, in base64 at most twice.
 const MAX_INPUT_BYTES: u64 = 4 << 20;
@@ -95,7 +95,7 @@ fn name_of(path: &Path) -> String {
 pub(crate) fn make_folder(path: &Path) -> Done {
     std::fs::create_dir_all(path)
         .map_err(|error| anyhow::anyhow!("cannot make folder {}: {error}", path.display()))
-        .or(Outcome::Io)
+        .or_fail(Outcome::Io)
 }
 
 #[cfg(test)]

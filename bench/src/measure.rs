@@ -20,6 +20,7 @@ use kernels::workload::Workload;
 pub(crate) use stop::StopRule;
 
 use crate::interrupt;
+use crate::suite::spec_digest;
 
 /// How much the two clocks may differ, as a share of the host's (one part in fifty is 2 %).
 const CLOCK_DISAGREEMENT: u64 = 50;
@@ -68,7 +69,7 @@ impl Job<'_> {
         let spec = &**self.workload.spec;
         Record {
             workload: spec.id.clone(),
-            spec_digest: spec.digest(),
+            spec_digest: spec_digest(spec),
             case: CaseRef {
                 name: self.case.name.clone(),
                 size: self.case.size,

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::files;
 
 const VARIABLE: &str = "HALLMARK_KEY_PASSWORD";
@@ -53,7 +53,7 @@ fn prompt(question: &str) -> Done<Vec<u8>> {
     }
     rpassword::prompt_password(question)
         .map(String::into_bytes)
-        .or(Outcome::Io)
+        .or_fail(Outcome::Io)
 }
 
 fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {

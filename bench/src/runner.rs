@@ -11,7 +11,7 @@ use attest::statement::{
 use kernels::device::Device;
 use kernels::workload::{Kernel, Target, Workload};
 
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::measure::Job;
 use crate::progress::Progress;
 use crate::suite::Suite;
@@ -137,7 +137,7 @@ fn now() -> String {
 }
 
 fn tool() -> Done<Tool> {
-    let program = std::env::current_exe().and_then(std::fs::read).or(Outcome::Io)?;
+    let program = std::env::current_exe().and_then(std::fs::read).or_fail(Outcome::Io)?;
     Ok(Tool {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

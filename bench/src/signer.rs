@@ -6,7 +6,7 @@ use attest::key::{PublicKey, SigningKey};
 
 use crate::cli;
 use crate::config::Config;
-use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
 use crate::{files, password, talk};
 
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
@@ -47,8 +47,8 @@ pub(crate) fn open_or_make(key: &cli::Key, config: &Config) -> Done<SigningKey> 
 
 /// Makes a key and writes it, encrypted if there is a password.
 pub(crate) fn make(path: &Path, password: Option<&[u8]>) -> Done<SigningKey> {
-    let key = SigningKey::generate().or(Outcome::Unfit)?;
-    let pem = key.to_pem(password).or(Outcome::Unfit)?;
+    let key = SigningKey::generate().or_fail(Outcome::Unfit)?;
+    let pem = key.to_pem(password).or_fail(Outcome::Unfit)?;
     files::write_secret(path, pem.as_bytes())?;
     talk::say(&format!("made key {} at {}", key.public().id(), path.display()));
     Ok(key)

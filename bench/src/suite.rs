@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use attest::digest::Sha256;
-use attest::spec::{Case, Size};
+use attest::spec::{Case, Size, Spec};
 use kernels::workload::Workload;
 use serde::Serialize;
 
@@ -109,6 +109,11 @@ impl Suite {
         };
         Sha256::of(&attest::jcs::to_vec(&written).expect("a suite holds only strings and small integers"))
     }
+}
+
+/// Digest of a catalogued specification.
+pub(crate) fn spec_digest(spec: &Spec) -> Sha256 {
+    spec.digest().expect("specifications hold only strings and small integers")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use reports::compare::{Comparison, compare, compare_devices};
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::{Document, Trusted};
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::{answer, talk};
 
 pub(super) fn run(args: &cli::Compare, config: &Config) -> Done {
@@ -36,7 +36,7 @@ fn comparison(args: &cli::Compare, trusted: &Trusted) -> Done<Comparison> {
     match (base_device, head_device) {
         (None, None) => Ok(compare(a, b)),
         (Some(base), Some(head)) => {
-            compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?).or(Outcome::Usage)
+            compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?).or_fail(Outcome::Usage)
         }
         _ => Err(fail!(Usage, "a device is picked on one side only").hint("write FILE#DEVICE for both or for neither")),
     }

@@ -23,7 +23,7 @@ pub(super) fn run(keys: Keys, config: &Config) -> Done {
             answer::print(&key.public().to_pem())
         }
         Keys::Show { key } => {
-            let public = signer::open(&key, config)?.public();
+            let public = signer::open(&key, config)?.public().clone();
             talk::say(&format!("key id {}", public.id()));
             answer::print(&public.to_pem())
         }

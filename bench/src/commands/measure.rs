@@ -3,9 +3,9 @@
 use attest::run::Run;
 use attest::statement::{Record, Status};
 
-use crate::cli::{self, Format};
+use crate::cli;
 use crate::document::Document;
-use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
 use crate::{answer, files, interrupt, selection, talk};
 
 pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
@@ -13,17 +13,14 @@ pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
     let run = selection::plan(&args.selection, quiet)?.run()?;
     let bytes = write(&run, &args.out)?;
     let name = args.out.display().to_string();
-    answer::print(&super::report::render(
-        &[Document::of_run(&name, &bytes)?],
-        args.format,
-    )?)?;
+    answer::print(&super::report::render(&[Document::of_run(&name, &bytes)?], args.format))?;
     talk::say(&format!("run file: {name}"));
     verdict(&run)
 }
 
 /// Writes the run file and gives back its bytes: they are what the statement names by digest.
 pub(super) fn write(run: &Run, path: &std::path::Path) -> Done<Vec<u8>> {
-    let mut bytes = serde_json::to_vec_pretty(run).or(Outcome::Io)?;
+    let mut bytes = serde_json::to_vec_pretty(run).or_fail(Outcome::Io)?;
     bytes.push(b'\n');
     files::write(path, &bytes)?;
     Ok(bytes)

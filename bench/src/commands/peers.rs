@@ -2,10 +2,10 @@
 
 use crate::answer;
 use crate::cli::{self, Format};
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 
 pub(super) fn run(args: &cli::Peers) -> Done {
-    let peers = kernels::device::peers(args.device).or(Outcome::Unfit)?;
+    let peers = kernels::device::peers(args.device).or_fail(Outcome::Unfit)?;
     match args.format {
         Format::Json => answer::json(&peers),
         Format::Text => {

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use attest::key::PublicKey;
 use attest::trust::TrustedRoot;
 use registry::client::{Client, ClientError};
 
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::Trusted;
-use crate::exit::{Done, Failure, Or as _, Outcome, fail};
+use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
 use crate::{answer, files, signer, talk};
 
 pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
@@ -17,7 +16,7 @@ pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
     let envelope = files::read(&args.envelope)?;
     let key = match &args.public_key {
         Some(path) => signer::public_key(path)?,
-        None => signer::open(&args.key, config)?.public(),
+        None => signer::open(&args.key, config)?.public().clone(),
     };
     let submitted = client.submit(&envelope, &key, &root).map_err(failure)?;
     files::write(&args.out, &submitted.receipt)?;
@@ -43,7 +42,7 @@ pub(super) fn client_if_named(args: &cli::Registry, config: &Config) -> Done<Opt
 }
 
 pub(super) fn connect(url: &str, timeout: Duration) -> Done<Client> {
-    Client::new(url, timeout).or(Outcome::Usage)
+    Client::new(url, timeout).or_fail(Outcome::Usage)
 }
 
 /// A registry that lies is a failed verification; one that is down, slow or refuses is I/O.
@@ -77,11 +76,11 @@ pub(super) fn serve(args: cli::Serve) -> Done {
             }
         }
     })
-    .or(Outcome::Io)
+    .or_fail(Outcome::Io)
 }
 
 pub(super) fn fsck(args: &cli::Fsck) -> Done {
-    let report = registry::fsck(&args.data).or(Outcome::Io)?;
+    let report = registry::fsck(&args.data).or_fail(Outcome::Io)?;
     match args.format {
         Format::Text => answer::print(&report.to_string())?,
         Format::Json => answer::json(&report)?,

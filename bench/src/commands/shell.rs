@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 
 use crate::answer;
 use crate::cli::{Cli, Document};
-use crate::exit::{Done, Or as _, Outcome};
+use crate::exit::{Done, OrFail as _, Outcome};
 
 pub(super) fn schema(document: Document) -> Done {
     match document {
@@ -24,6 +24,6 @@ pub(super) fn man() -> Done {
     let mut page = Vec::new();
     clap_mangen::Man::new(Cli::command())
         .render(&mut page)
-        .or(Outcome::Io)?;
+        .or_fail(Outcome::Io)?;
     answer::print(&String::from_utf8_lossy(&page))
 }

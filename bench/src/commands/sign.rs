@@ -13,7 +13,7 @@ use attest::trust::TrustedRoot;
 use crate::commands::registry::{client, client_if_named};
 use crate::config::Config;
 use crate::document::{file_name, read_run};
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::{answer, cli, files, signer, talk};
 
 pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
@@ -40,7 +40,7 @@ impl Signed {
     /// Writes the envelope, and beside it the disclosures for their owner alone.
     pub(super) fn write(&self, envelope: &Path) -> Done {
         files::write(envelope, &self.envelope)?;
-        let disclosures = serde_json::to_vec_pretty(&self.disclosures).or(Outcome::Io)?;
+        let disclosures = serde_json::to_vec_pretty(&self.disclosures).or_fail(Outcome::Io)?;
         files::write_private(&disclosures_beside(envelope), &disclosures)
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn sign(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -
     let name = file_name(&run.display().to_string());
     let mut statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(refused)?;
     let facts = run_file.private.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
-    let Concealed { digests, disclosures } = disclosure::conceal(&facts).or(Outcome::Usage)?;
+    let Concealed { digests, disclosures } = disclosure::conceal(&facts).or_fail(Outcome::Usage)?;
     statement.predicate.sd = digests;
     statement.predicate.sd_alg = Some(disclosure::ALGORITHM.to_owned());
     let payload = statement.to_bytes().map_err(refused)?;

@@ -9,7 +9,7 @@ use attest::trust::TrustedRoot;
 use crate::cli::{Format, Trust};
 use crate::config::Config;
 use crate::document::read_root;
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::{answer, files, talk};
 
 pub(super) fn run(trust: Trust, config: &Config) -> Done {
@@ -45,7 +45,7 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
                 vec![
                     known.origin.clone(),
                     known.key.algorithm().to_owned(),
-                    Sha256::of(known.key.spki_der()).to_string(),
+                    Sha256::of(&known.key.spki_der()).to_string(),
                     format!("{} to {until}", known.valid_from),
                 ]
             }));
@@ -60,7 +60,7 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
 }
 
 fn make(data: &Path, out: &Path) -> Done {
-    let root = registry::trusted_root(data).or(Outcome::Io)?;
+    let root = registry::trusted_root(data).or_fail(Outcome::Io)?;
     files::write(out, &root)?;
     answer::print(&out.display().to_string())
 }
@@ -71,7 +71,7 @@ fn rotate(file: &Path, next: &Path, out: &Path) -> Done {
     let [log] = logs.as_slice() else {
         return Err(fail!(Usage, "the next trusted root must have one growing log, not {}", logs.len()));
     };
-    let rotated = read_root(file)?.rotate(log, jiff::Timestamp::now()).or(Outcome::Usage)?;
+    let rotated = read_root(file)?.rotate(log, jiff::Timestamp::now()).or_fail(Outcome::Usage)?;
     files::write(out, &rotated.to_json())?;
     answer::print(&out.display().to_string())
 }

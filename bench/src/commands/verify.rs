@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::{self, Document, Kind, Trusted};
-use crate::exit::{Done, Or as _, Outcome, fail};
+use crate::exit::{Done, OrFail as _, Outcome, fail};
 use crate::{answer, files};
 
 pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
@@ -72,7 +72,7 @@ fn revealed(document: &Document, bytes: &[u8]) -> Done<Facts> {
         .map_err(|error| fail!(Usage, "the disclosures: {error}").hint("they are one JSON object of name and text"))?;
     let disclosures: Vec<Disclosure> = texts.values().map(|text| Disclosure::from_text(text)).collect();
     let predicate = &document.statement().predicate;
-    reveal(&predicate.sd, predicate.sd_alg.as_deref(), &BTreeSet::new(), &disclosures).or(Outcome::VerificationFailed)
+    reveal(&predicate.sd, predicate.sd_alg.as_deref(), &BTreeSet::new(), &disclosures).or_fail(Outcome::VerificationFailed)
 }
 
 fn text(name: &str, document: &Document, facts: &Facts) -> String {
