@@ -13,9 +13,11 @@
 
 mod history;
 mod keys;
+mod verifier;
 
 pub use history::HistoryError;
 pub use keys::{LogKey, LogKeys, LogKeysError, LogTrust};
+pub use verifier::VerifierError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

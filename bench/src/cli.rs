@@ -208,6 +208,9 @@ pub(crate) struct Compare {
     pub baseline: String,
     /// The same of the candidate
     pub candidate: String,
+    /// End with exit code 1 when the candidate is slower in any case
+    #[arg(long)]
+    pub fail_if_slower: bool,
     /// text, json or markdown
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -279,11 +282,11 @@ pub(crate) enum Trust {
         #[arg(long, short)]
         out: Option<PathBuf>,
     },
-    /// Make the trusted root of a registry's log keys, from its data folder
+    /// Make a trusted root from the verifier key lines that a log's operator publishes
     Make {
-        /// The registry's data folder
-        #[arg(long)]
-        data: PathBuf,
+        /// Every key of one log, each as <origin>+<key id>+<base64>
+        #[arg(required = true)]
+        verifiers: Vec<String>,
         #[arg(long, short, default_value = "trusted_root.json")]
         out: PathBuf,
     },

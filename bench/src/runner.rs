@@ -137,7 +137,9 @@ fn now() -> String {
 }
 
 fn tool() -> Done<Tool> {
-    let program = std::env::current_exe().and_then(std::fs::read).or_fail(Outcome::Io)?;
+    let program = std::env::current_exe()
+        .and_then(std::fs::read)
+        .or_fail(Outcome::Io)?;
     Ok(Tool {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

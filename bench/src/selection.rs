@@ -22,8 +22,11 @@ pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<Plan> {
 
 fn suite(name: &str) -> Done<&'static Suite> {
     Suite::find(name).ok_or_else(|| {
-        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
-        fail!(Usage, "there is no suite {name:?}").hint(format!("choose one of {}", known.join(", ")))
+        let known: Vec<String> = SUITES
+            .iter()
+            .map(|suite| format!("{} ({})", suite.name, suite.about))
+            .collect();
+        fail!(Usage, "there is no suite {name:?}").hint(format!("choose one of: {}", known.join(", ")))
     })
 }
 

@@ -113,7 +113,8 @@ impl Suite {
 
 /// Digest of a catalogued specification.
 pub(crate) fn spec_digest(spec: &Spec) -> Sha256 {
-    spec.digest().expect("specifications hold only strings and small integers")
+    spec.digest()
+        .expect("specifications hold only strings and small integers")
 }
 
 #[cfg(test)]

@@ -12,8 +12,15 @@ pub(crate) fn colour(stream_is_terminal: bool) -> bool {
 /// What standard output can show: its width where it is a terminal, and no limit in a file or a pipe.
 pub(crate) fn terminal() -> Terminal {
     let stdout = std::io::stdout();
-    let width = if stdout.is_terminal() { columns().unwrap_or(80) } else { UNLIMITED };
-    Terminal { width, colour: colour(stdout.is_terminal()) }
+    let width = if stdout.is_terminal() {
+        columns().unwrap_or(80)
+    } else {
+        UNLIMITED
+    };
+    Terminal {
+        width,
+        colour: colour(stdout.is_terminal()),
+    }
 }
 
 fn columns() -> Option<usize> {

@@ -15,6 +15,7 @@ use attest::merkle::{self, Frontier};
 use attest::statement::Statement;
 use attest::tile::{self, Edge, Tile};
 use attest::trust::TrustedRoot;
+use serde::Serialize;
 
 use crate::folder::{self, FolderError};
 use crate::http::envelope_of;
@@ -37,7 +38,8 @@ pub enum FsckError {
 }
 
 /// What was looked at, and everything that is wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct FsckReport {
     pub origin: String,
     pub entries: u64,

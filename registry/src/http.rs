@@ -34,6 +34,7 @@ use rate::Limiter;
 
 pub(crate) use attestations::{Attestation, envelope_of, find};
 pub(crate) use listing::{Listed, Parameters, page, time};
+pub(crate) use openapi::document as interface;
 pub(crate) use problem::Problem;
 pub(crate) use reply::{Keep, body};
 pub(crate) use server::{Served, serve};

@@ -41,6 +41,11 @@ pub mod signature;
 pub mod store;
 mod submission;
 
+/// The HTTP interface as an OpenAPI 3.1 document, drawn from the route table.
+pub fn openapi() -> serde_json::Value {
+    http::interface()
+}
+
 pub use config::{Config, Limits, Rate};
 pub use folder::FolderError;
 pub use fsck::{FsckError, FsckReport, MAX_FINDINGS, fsck, fsck_with};

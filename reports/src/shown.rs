@@ -10,8 +10,8 @@ pub struct Shown<'a> {
     pub statement: &'a Statement,
     /// SHA-256 over the envelope's PAE: the attestation's public id.
     pub digest: Sha256,
-    /// SHA-256 over the signer's SPKI.
-    pub key_id: Sha256,
+    /// SHA-256 over the signer's SPKI; absent for a run that nobody has signed.
+    pub key_id: Option<Sha256>,
     /// What was verified, in the order it was done.
     pub checks: Vec<Check>,
     /// Where the log holds it; absent for a statement that was never submitted.

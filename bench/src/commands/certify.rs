@@ -27,7 +27,9 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
 
     let signed = super::sign::sign(&run, &key, Some(freshness))?;
     signed.write(&folder.join("envelope.json"))?;
-    let submitted = client.submit(&signed.envelope, key.public(), &root).map_err(super::registry::failure)?;
+    let submitted = client
+        .submit(&signed.envelope, key.public(), &root)
+        .map_err(super::registry::failure)?;
     files::write(&folder.join("receipt.json"), &submitted.receipt)?;
     files::write(&folder.join("signer.pem"), key.public().to_pem().as_bytes())?;
 

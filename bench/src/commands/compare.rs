@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reports::compare::{Comparison, compare, compare_devices};
+use reports::compare::{Comparison, Counts, compare, compare_devices};
 
 use crate::cli::{self, Format};
 use crate::config::Config;
@@ -17,14 +17,22 @@ pub(super) fn run(args: &cli::Compare, config: &Config) -> Done {
         Format::Text => answer::print(&reports::compare::text(&comparison, talk::terminal())),
         Format::Markdown => answer::print(&reports::compare::markdown(&comparison)),
         Format::Json => answer::print(&reports::compare::json(&comparison)),
-        other => Err(fail!(Usage, "a comparison is shown as text, json or markdown, not {other:?}")),
+        other => Err(fail!(
+            Usage,
+            "a comparison is shown as text, json or markdown, not {other:?}"
+        )),
     }?;
-    let counts = comparison.counts();
-    if counts.faster + counts.slower + counts.indistinguishable > 0 {
-        Ok(())
-    } else {
-        Err(fail!(Inconclusive, "nothing in the two compares; the reasons stand beside each case"))
+    verdict(comparison.counts(), args.fail_if_slower)
+}
+
+fn verdict(counts: Counts, fail_if_slower: bool) -> Done {
+    if counts.faster + counts.slower + counts.indistinguishable == 0 {
+        return Err(fail!(Inconclusive, "nothing in the two compares; the reasons stand beside each case"));
     }
+    if fail_if_slower && counts.slower > 0 {
+        return Err(fail!(VerdictBad, "the candidate is slower in {} cases", counts.slower));
+    }
+    Ok(())
 }
 
 fn comparison(args: &cli::Compare, trusted: &Trusted) -> Done<Comparison> {
@@ -38,7 +46,8 @@ fn comparison(args: &cli::Compare, trusted: &Trusted) -> Done<Comparison> {
         (Some(base), Some(head)) => {
             compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?).or_fail(Outcome::Usage)
         }
-        _ => Err(fail!(Usage, "a device is picked on one side only").hint("write FILE#DEVICE for both or for neither")),
+        _ => Err(fail!(Usage, "a device is picked on one side only")
+            .hint("write FILE#DEVICE for both or for neither")),
     }
 }
 
@@ -52,15 +61,40 @@ fn split(argument: &str) -> (&str, Option<&str>) {
 
 fn index(document: &Document, device: &str) -> Done<usize> {
     let devices = &document.statement().predicate.measured.devices;
-    devices.iter().position(|known| known.id == device).ok_or_else(|| {
-        let known: Vec<&str> = devices.iter().map(|device| &*device.id).collect();
-        fail!(Usage, "no device {device:?} in the attestation").hint(format!("it has {}", known.join(", ")))
-    })
+    devices
+        .iter()
+        .position(|known| known.id == device)
+        .ok_or_else(|| {
+            let known: Vec<&str> = devices.iter().map(|device| &*device.id).collect();
+            fail!(Usage, "no device {device:?} in the attestation")
+                .hint(format!("it has {}", known.join(", ")))
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slower_is_bad_only_where_asked_and_nothing_comparable_is_no_answer() {
+        let slower = Counts {
+            slower: 1,
+            ..Counts::default()
+        };
+        assert!(verdict(slower, false).is_ok());
+        assert_eq!(
+            verdict(slower, true).expect_err("asked").outcome,
+            Outcome::VerdictBad
+        );
+        let none = Counts {
+            not_comparable: 3,
+            ..Counts::default()
+        };
+        assert_eq!(
+            verdict(none, false).expect_err("no answer").outcome,
+            Outcome::Inconclusive
+        );
+    }
 
     #[test]
     fn a_device_stands_behind_the_last_hash() {

@@ -13,7 +13,10 @@ pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
     let run = selection::plan(&args.selection, quiet)?.run()?;
     let bytes = write(&run, &args.out)?;
     let name = args.out.display().to_string();
-    answer::print(&super::report::render(&[Document::of_run(&name, &bytes)?], args.format))?;
+    answer::print(&super::report::render(
+        &[Document::of_run(&name, &bytes)?],
+        args.format,
+    ))?;
     talk::say(&format!("run file: {name}"));
     verdict(&run)
 }

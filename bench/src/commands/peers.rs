@@ -5,7 +5,7 @@ use crate::cli::{self, Format};
 use crate::exit::{Done, OrFail as _, Outcome, fail};
 
 pub(super) fn run(args: &cli::Peers) -> Done {
-    let peers = kernels::device::peers(args.device).or_fail(Outcome::Unfit)?;
+    let peers = kernels::device::cuda::peers(args.device).or_fail(Outcome::Unfit)?;
     match args.format {
         Format::Json => answer::json(&peers),
         Format::Text => {

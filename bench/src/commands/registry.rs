@@ -21,8 +21,15 @@ pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
     let submitted = client.submit(&envelope, &key, &root).map_err(failure)?;
     files::write(&args.out, &submitted.receipt)?;
     let verified = &submitted.verified;
-    let known = if submitted.new { "" } else { ", where it already was" };
-    talk::say(&format!("leaf {} of {}{known}; receipt verified", verified.log_index, verified.origin));
+    let known = if submitted.new {
+        ""
+    } else {
+        ", where it already was"
+    };
+    talk::say(&format!(
+        "leaf {} of {}{known}; receipt verified",
+        verified.log_index, verified.origin
+    ));
     answer::print(&args.out.display().to_string())
 }
 

@@ -21,7 +21,9 @@ pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
     let freshness = match client_if_named(&args.registry, config)? {
         Some(_) => Some(fresh(&args.registry, config)?),
         None => {
-            talk::warn("no registry named: the statement carries no checkpoint, so nothing shows when it was signed");
+            talk::warn(
+                "no registry named: the statement carries no checkpoint, so nothing shows when it was signed",
+            );
             None
         }
     };
@@ -58,30 +60,50 @@ pub(super) fn sign(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -
     };
     let name = file_name(&run.display().to_string());
     let mut statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(refused)?;
-    let facts = run_file.private.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let facts = run_file
+        .private
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
     let Concealed { digests, disclosures } = disclosure::conceal(&facts).or_fail(Outcome::Usage)?;
     statement.predicate.sd = digests;
     statement.predicate.sd_alg = Some(disclosure::ALGORITHM.to_owned());
     let payload = statement.to_bytes().map_err(refused)?;
     Ok(Signed {
         envelope: Envelope::sign(payload, key).to_json(),
-        disclosures: disclosures.iter().map(|(name, text)| (name.clone(), text.as_str().to_owned())).collect(),
+        disclosures: disclosures
+            .iter()
+            .map(|(name, text)| (name.clone(), text.as_str().to_owned()))
+            .collect(),
     })
 }
 
 /// A checkpoint of the registry, verified against the trusted root.
 pub(super) fn fresh(registry: &cli::Registry, config: &Config) -> Done<Freshness> {
     let (client, root) = client(registry, config)?;
-    let checkpoint = client.checkpoint(&current_log(&root)?).map_err(super::registry::failure)?;
-    Ok(Freshness { origin: checkpoint.origin, tree_size: checkpoint.size, root_hash: checkpoint.root })
+    let checkpoint = client
+        .checkpoint(&current_log(&root)?)
+        .map_err(super::registry::failure)?;
+    Ok(Freshness {
+        origin: checkpoint.origin,
+        tree_size: checkpoint.size,
+        root_hash: checkpoint.root,
+    })
 }
 
 /// The one log of the trusted root that still grows.
 fn current_log(root: &TrustedRoot) -> Done<LogTrust> {
     match root.current().as_slice() {
-        [origin] => root.log(origin).ok_or_else(|| fail!(Usage, "the trusted root has no key of {origin:?}")),
-        [] => Err(fail!(Usage, "every log of the trusted root is retired").hint("fetch the registry's new trusted root")),
-        several => Err(fail!(Usage, "the trusted root has {} growing logs: {several:?}", several.len())
-            .hint("name a trusted root of one registry with --trust")),
+        [origin] => root
+            .log(origin)
+            .ok_or_else(|| fail!(Usage, "the trusted root has no key of {origin:?}")),
+        [] => Err(fail!(Usage, "every log of the trusted root is retired")
+            .hint("fetch the registry's new trusted root")),
+        several => Err(fail!(
+            Usage,
+            "the trusted root has {} growing logs: {several:?}",
+            several.len()
+        )
+        .hint("name a trusted root of one registry with --trust")),
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use attest::checkpoint::LogTrust;
-use attest::digest::Sha256;
+use attest::checkpoint::{LogKey, LogTrust};
 use attest::trust::TrustedRoot;
 
 use crate::cli::{Format, Trust};
@@ -22,12 +21,12 @@ pub(super) fn run(trust: Trust, config: &Config) -> Done {
             let path = out.unwrap_or_else(|| config.trust());
             files::write(&path, &root.to_json())?;
             talk::warn(
-                "fetched without proof: compare the fingerprints with the registry's operator by another way",
+                "fetched without proof: compare the verifier keys with the registry's operator by another way",
             );
             talk::say(&format!("wrote {}", path.display()));
             show(&root, Format::Text)
         }
-        Trust::Make { data, out } => make(&data, &out),
+        Trust::Make { verifiers, out } => make(&verifiers, &out),
         Trust::Rotate { file, next, out } => rotate(&file, &next, &out),
     }
 }
@@ -35,18 +34,15 @@ pub(super) fn run(trust: Trust, config: &Config) -> Done {
 fn show(root: &TrustedRoot, format: Format) -> Done {
     match format {
         Format::Text => {
-            let mut rows = vec![
-                ["ORIGIN", "KEY", "FINGERPRINT", "VALID"]
-                    .map(str::to_owned)
-                    .to_vec(),
-            ];
+            let mut rows = vec![["KEY", "VALID", "VERIFIER"].map(str::to_owned).to_vec()];
             rows.extend(root.keys().iter().map(|known| {
-                let until = known.valid_until.map_or_else(|| "now on".to_owned(), |until| until.to_string());
+                let until = known
+                    .valid_until
+                    .map_or_else(|| "now on".to_owned(), |until| until.to_string());
                 vec![
-                    known.origin.clone(),
                     known.key.algorithm().to_owned(),
-                    Sha256::of(&known.key.spki_der()).to_string(),
                     format!("{} to {until}", known.valid_from),
+                    known.key.verifier_line(&known.origin),
                 ]
             }));
             answer::print(&answer::columns(&rows))
@@ -59,19 +55,43 @@ fn show(root: &TrustedRoot, format: Format) -> Done {
     }
 }
 
-fn make(data: &Path, out: &Path) -> Done {
-    let root = registry::trusted_root(data).or_fail(Outcome::Io)?;
-    files::write(out, &root)?;
+fn make(verifiers: &[String], out: &Path) -> Done {
+    let keys = verifiers
+        .iter()
+        .map(|line| LogKey::from_verifier_line(line))
+        .collect::<Result<Vec<_>, _>>();
+    let keys = keys.or_fail(Outcome::Usage)?;
+    let origin = keys.first().map(|(origin, _)| origin.clone()).unwrap_or_default();
+    if let Some((other, _)) = keys.iter().find(|(other, _)| *other != origin) {
+        return Err(fail!(Usage, "the keys are of two logs, {origin:?} and {other:?}")
+            .hint("make one trusted root for each log, and join a log to its successor with hallmark trust rotate"));
+    }
+    let log = LogTrust {
+        origin,
+        keys: keys.into_iter().map(|(_, key)| key).collect(),
+    };
+    let root = TrustedRoot::new(&log, jiff::Timestamp::now()).or_fail(Outcome::Usage)?;
+    files::write(out, &root.to_json())?;
     answer::print(&out.display().to_string())
 }
 
 fn rotate(file: &Path, next: &Path, out: &Path) -> Done {
     let next = read_root(next)?;
-    let logs: Vec<LogTrust> = next.current().iter().filter_map(|origin| next.log(origin)).collect();
+    let logs: Vec<LogTrust> = next
+        .current()
+        .iter()
+        .filter_map(|origin| next.log(origin))
+        .collect();
     let [log] = logs.as_slice() else {
-        return Err(fail!(Usage, "the next trusted root must have one growing log, not {}", logs.len()));
+        return Err(fail!(
+            Usage,
+            "the next trusted root must have one growing log, not {}",
+            logs.len()
+        ));
     };
-    let rotated = read_root(file)?.rotate(log, jiff::Timestamp::now()).or_fail(Outcome::Usage)?;
+    let rotated = read_root(file)?
+        .rotate(log, jiff::Timestamp::now())
+        .or_fail(Outcome::Usage)?;
     files::write(out, &rotated.to_json())?;
     answer::print(&out.display().to_string())
 }

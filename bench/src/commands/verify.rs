@@ -53,13 +53,22 @@ fn not_older(document: &Document, seen: &[u8], trusted: &Trusted) -> Done {
         return Err(fail!(Usage, "an envelope alone has no checkpoint to compare"));
     };
     let keys = trusted.root()?.log(&log.origin);
-    let keys = keys.ok_or_else(|| fail!(VerificationFailed, "the trusted root has no key of {:?}", log.origin))?;
+    let keys = keys.ok_or_else(|| {
+        fail!(
+            VerificationFailed,
+            "the trusted root has no key of {:?}",
+            log.origin
+        )
+    })?;
     let seen = attest::checkpoint::open(&String::from_utf8_lossy(seen), &keys)
         .map_err(|error| fail!(VerificationFailed, "the checkpoint seen before: {error}"))?;
     if log.tree_size < seen.size {
         let (now, before) = (log.tree_size, seen.size);
-        return Err(fail!(VerificationFailed, "the receipt's checkpoint covers {now} leaves, the one seen before {before}")
-            .hint("get the receipt again from the registry"));
+        return Err(fail!(
+            VerificationFailed,
+            "the receipt's checkpoint covers {now} leaves, the one seen before {before}"
+        )
+        .hint("get the receipt again from the registry"));
     }
     Ok(())
 }
@@ -68,11 +77,18 @@ type Facts = BTreeMap<String, serde_json::Value>;
 
 /// Private facts that the signer vouches for, each held to a digest in the statement.
 fn revealed(document: &Document, bytes: &[u8]) -> Done<Facts> {
-    let texts: BTreeMap<String, String> = attest::json::from_slice(bytes, bytes.len())
-        .map_err(|error| fail!(Usage, "the disclosures: {error}").hint("they are one JSON object of name and text"))?;
+    let texts: BTreeMap<String, String> = attest::json::from_slice(bytes, bytes.len()).map_err(|error| {
+        fail!(Usage, "the disclosures: {error}").hint("they are one JSON object of name and text")
+    })?;
     let disclosures: Vec<Disclosure> = texts.values().map(|text| Disclosure::from_text(text)).collect();
     let predicate = &document.statement().predicate;
-    reveal(&predicate.sd, predicate.sd_alg.as_deref(), &BTreeSet::new(), &disclosures).or_fail(Outcome::VerificationFailed)
+    reveal(
+        &predicate.sd,
+        predicate.sd_alg.as_deref(),
+        &BTreeSet::new(),
+        &disclosures,
+    )
+    .or_fail(Outcome::VerificationFailed)
 }
 
 fn text(name: &str, document: &Document, facts: &Facts) -> String {
@@ -86,6 +102,10 @@ fn text(name: &str, document: &Document, facts: &Facts) -> String {
             format!("{}: {}", check.name, check.detail),
         ]
     }));
-    rows.extend(facts.iter().map(|(fact, value)| vec!["disclosed".to_owned(), format!("{fact}: {value}")]));
+    rows.extend(
+        facts
+            .iter()
+            .map(|(fact, value)| vec!["disclosed".to_owned(), format!("{fact}: {value}")]),
+    );
     answer::columns(&rows)
 }

@@ -4,9 +4,9 @@ use attest::spec::Spec;
 use serde_json::json;
 
 use crate::answer;
-use crate::suite::spec_digest;
 use crate::cli::Format;
 use crate::exit::{Done, fail};
+use crate::suite::spec_digest;
 
 pub(super) fn run(format: Format) -> Done {
     let specs = kernels::catalogue::WORKLOADS

@@ -27,7 +27,11 @@ fn an_interrupted_run_is_kept_and_says_so() {
     let run = json(&std::fs::read_to_string(home.path("run.json")).expect("the run file was written"));
     assert_eq!(run["suite"]["complete"], false);
     let records = run["records"].as_array().expect("records");
-    assert!(records.iter().any(|record| record["status"] == "partial"), "{}", run["records"]);
+    assert!(
+        records.iter().any(|record| record["status"] == "partial"),
+        "{}",
+        run["records"]
+    );
     let report = home.run(&["report", "run.json", "--format", "text"]);
     assert_eq!(report.code, 0, "{}", report.err);
 }
@@ -35,13 +39,26 @@ fn an_interrupted_run_is_kept_and_says_so() {
 fn wait(child: &mut std::process::Child, limit: Duration) -> std::process::Output {
     let began = Instant::now();
     while child.try_wait().expect("a child").is_none() {
-        assert!(began.elapsed() < limit, "the interrupted run did not end within {limit:?}");
+        assert!(
+            began.elapsed() < limit,
+            "the interrupted run did not end within {limit:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
-    let mut output = std::process::Output { status: child.wait().expect("it ended"), stdout: Vec::new(), stderr: Vec::new() };
+    let mut output = std::process::Output {
+        status: child.wait().expect("it ended"),
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    };
     let streams: [(Option<&mut dyn std::io::Read>, &mut Vec<u8>); 2] = [
-        (child.stdout.as_mut().map(|stream| stream as _), &mut output.stdout),
-        (child.stderr.as_mut().map(|stream| stream as _), &mut output.stderr),
+        (
+            child.stdout.as_mut().map(|stream| stream as _),
+            &mut output.stdout,
+        ),
+        (
+            child.stderr.as_mut().map(|stream| stream as _),
+            &mut output.stderr,
+        ),
     ];
     for (stream, bytes) in streams {
         stream.expect("piped").read_to_end(bytes).expect("its output");

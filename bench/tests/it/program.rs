@@ -11,7 +11,9 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -26,11 +28,17 @@ impl Home {
     /// The program, without the caller's environment but for what finds drivers and libraries.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hallmark"));
-        command.args(arguments).current_dir(self.folder.path()).env_clear();
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear();
         for kept in ["PATH", "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
             command.envs(std::env::var_os(kept).map(|value| (kept, value)));
         }
-        command.env("HOME", self.folder.path()).env("HALLMARK_KEY_PASSWORD", "correct horse").stdin(Stdio::null());
+        command
+            .env("HOME", self.folder.path())
+            .env("HALLMARK_KEY_PASSWORD", "correct horse")
+            .stdin(Stdio::null());
         command
     }
 
@@ -52,12 +60,18 @@ impl Home {
         });
         // Keeps reading, so that the registry never waits for its log to be read.
         std::thread::spawn(move || lines.count());
-        Served { child, url: address.expect("the registry says its address"), trust: self.path(data).join("trusted_root.json") }
+        Served {
+            child,
+            url: address.expect("the registry says its address"),
+            trust: self.path(data).join("trusted_root.json"),
+        }
     }
 
     /// A small measured run: one exact workload on the processor.
     pub(crate) fn measured(&self, out: &str) -> PathBuf {
-        let ran = self.run(&["run", "--device", "cpu:0", "--only", "gemm.i8", "--budget", "50ms", "--out", out]);
+        let ran = self.run(&[
+            "run", "--device", "cpu:0", "--only", "gemm.i8", "--budget", "50ms", "--out", out,
+        ]);
         assert_eq!(ran.code, 0, "{}", ran.err);
         self.path(out)
     }

@@ -11,9 +11,16 @@ fn on_a_full_disk(home: &Home, script: &str) -> Ran {
     let mounted = format!("mount -t tmpfs -o size=64k none '{}' && {script}", path(&full));
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &mounted]);
-    command.current_dir(home.path("")).env("HOME", home.path("")).env("HALLMARK_KEY_PASSWORD", "correct horse");
+    command
+        .current_dir(home.path(""))
+        .env("HOME", home.path(""))
+        .env("HALLMARK_KEY_PASSWORD", "correct horse");
     let ran = Ran::of(command.output().expect("unshare is part of util-linux"));
-    assert!(!ran.err.contains("unshare:") && !ran.err.contains("mount:"), "no full disk could be made: {}", ran.err);
+    assert!(
+        !ran.err.contains("unshare:") && !ran.err.contains("mount:"),
+        "no full disk could be made: {}",
+        ran.err
+    );
     ran
 }
 
@@ -36,7 +43,8 @@ fn a_full_disk_keeps_the_old_file_and_leaves_no_part() {
 fn a_second_registry_on_the_same_data_is_refused() {
     let home = Home::new();
     let _first = home.serve("data");
-    home.run(&["serve", "--data", "data", "--listen", "127.0.0.1:0"]).refused(6, &["data"]);
+    home.run(&["serve", "--data", "data", "--listen", "127.0.0.1:0"])
+        .refused(6, &["data"]);
 }
 
 #[test]
@@ -44,7 +52,8 @@ fn a_registry_that_cannot_listen_says_where() {
     let home = Home::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("its address").to_string();
-    home.run(&["serve", "--data", "data", "--listen", &address]).refused(6, &[&address]);
+    home.run(&["serve", "--data", "data", "--listen", &address])
+        .refused(6, &[&address]);
 }
 
 #[test]

@@ -38,7 +38,11 @@ fn facts(one: &Shown<'_>) -> String {
     };
     let entries = [
         ("Digest", mono(&one.digest.to_string())),
-        ("Signed by key", mono(&one.key_id.to_string())),
+        (
+            "Signed by key",
+            one.key_id
+                .map_or_else(|| "nobody yet".to_owned(), |id| mono(&id.to_string())),
+        ),
         ("Log", log_place(one.log.as_ref())),
         (
             "Measured",

@@ -21,7 +21,8 @@ struct Document<'a> {
 #[serde(rename_all = "camelCase")]
 struct Attestation<'a> {
     digest: Sha256,
-    key_id: Sha256,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<Sha256>,
     tool: &'a Tool,
     suite: &'a SuiteRef,
     measurement_started_at: &'a str,

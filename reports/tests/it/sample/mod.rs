@@ -52,7 +52,7 @@ pub(crate) fn shown(statement: &Statement) -> Shown<'_> {
     Shown {
         statement,
         digest: Sha256::of(b"sample attestation"),
-        key_id: Sha256::of(b"sample key"),
+        key_id: Some(Sha256::of(b"sample key")),
         checks: vec![
             check(
                 "signature",
