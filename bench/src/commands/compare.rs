@@ -27,10 +27,17 @@ pub(super) fn run(args: &cli::Compare, config: &Config) -> Done {
 
 fn verdict(counts: Counts, fail_if_slower: bool) -> Done {
     if counts.faster + counts.slower + counts.indistinguishable == 0 {
-        return Err(fail!(Inconclusive, "nothing in the two compares; the reasons stand beside each case"));
+        return Err(fail!(
+            Inconclusive,
+            "nothing in the two compares; the reasons stand beside each case"
+        ));
     }
     if fail_if_slower && counts.slower > 0 {
-        return Err(fail!(VerdictBad, "the candidate is slower in {} cases", counts.slower));
+        return Err(fail!(
+            VerdictBad,
+            "the candidate is slower in {} cases",
+            counts.slower
+        ));
     }
     Ok(())
 }
