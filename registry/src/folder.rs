@@ -28,8 +28,15 @@ impl FolderError {
 /// A data folder that only this process serves, for as long as the value lives.
 pub(crate) struct Folder {
     path: PathBuf,
-    /// Dropping it releases the lock; the system does so too when the process dies.
-    _lock: File,
+    /// The system releases it too when the process dies.
+    lock: File,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing alone is not enough while a child process, between its fork and its exec, holds the same file.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Folder {
@@ -65,7 +72,7 @@ impl Folder {
             .and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(Self {
             path: path.to_owned(),
-            _lock: lock,
+            lock,
         })
     }
 

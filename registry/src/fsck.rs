@@ -143,9 +143,9 @@ impl Check<'_> {
         self.identify(&head, root);
         self.check_note(&head, "the head");
         if end > head.size {
-            let beyond = end - head.size;
+            let last = end - 1;
             self.report.find(format!(
-                "{beyond} entries lie beyond the head of {} entries",
+                "entries lie at or beyond the head of {} entries, up to {last}",
                 head.size
             ));
         }

@@ -28,8 +28,10 @@ const CHECKPOINT_PAGES: u32 = 4096;
 
 pub struct SqliteStore {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    /// Before `writer`, so that they close first: only the last connection folds the write-ahead log into the
+    /// database, and one that may not write cannot.
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl SqliteStore {

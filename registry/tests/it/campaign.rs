@@ -87,7 +87,8 @@ pub(crate) fn run(rounds: u64, folder: &Path, serve: &dyn Fn(&Path) -> Command) 
         .collect::<Result<_, _>>()?;
     let numbers = AtomicU64::new(0);
     for _ in 0..rounds {
-        let life = MAX_LIFE.mul_f64(random()?);
+        // Squared: a tenth of them end within 5 ms, before most servers are up.
+        let life = MAX_LIFE.mul_f64(random()?.powi(2));
         round(life, folder, serve, &said, &keys, &numbers, &mut tally)?;
     }
     let (mut child, address) =
@@ -298,7 +299,11 @@ pub(crate) fn launch(command: &mut Command) -> Result<Option<(Child, SocketAddr)
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?);
     match address_in(&mut lines)? {
-        Some(address) => Ok(Some((child, address))),
+        Some(address) => {
+            // Kept open and empty, so that the server can go on writing.
+            std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+            Ok(Some((child, address)))
+        }
         None => {
             child.wait()?;
             Ok(None)

@@ -4,5 +4,15 @@
 
 mod api;
 mod bench;
+mod campaign;
+mod client;
+mod damage;
+mod disk;
+mod failures;
+mod flaky;
+mod hostile;
+mod kill;
+mod lists;
 mod sample;
+mod startup;
 mod wire;
