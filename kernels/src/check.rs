@@ -5,14 +5,15 @@
 //! of the rows with probability 99.9 %.
 
 mod rows;
+mod tally;
 
-use attest::digest::Sha256;
 use attest::spec::{Class, Dims, Dtype, FormulaError, Tensor};
 use attest::statement::Quality;
 use rayon::prelude::*;
 
-use crate::workload::{POISON, Row, Workload, bytes, elements};
+use crate::workload::{POISON, Row, Workload, bytes};
 use rows::Rows;
+use tally::Tally;
 
 /// Why outputs are wrong, at the first wrong element of the rows compared.
 #[derive(Debug, thiserror::Error)]
@@ -239,64 +240,6 @@ impl Output<'_> {
     }
 }
 
-/// What is known after comparing some rows.
-#[derive(Clone, Copy, Default)]
-struct Tally {
-    checked: u64,
-    squared_error: f64,
-    squared_want: f64,
-    worst_of_allowed: f64,
-}
-
-impl Tally {
-    fn element(&mut self, got: f64, want: f64, allowed: f64) {
-        let error = (got - want).abs();
-        self.checked += 1;
-        self.squared_error += error * error;
-        self.squared_want += want * want;
-        if error > 0.0 {
-            self.worst_of_allowed = self.worst_of_allowed.max(error / allowed);
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.checked += other.checked;
-        self.squared_error += other.squared_error;
-        self.squared_want += other.squared_want;
-        self.worst_of_allowed = self.worst_of_allowed.max(other.worst_of_allowed);
-    }
-
-    fn quality(self, workload: &Workload, dims: &Dims, outputs: &[Vec<u8>]) -> Quality {
-        const BILLION: f64 = 1e9;
-        let parts: Vec<&[u8]> = outputs.iter().map(Vec::as_slice).collect();
-        let output_sha256 = Sha256::of_parts(&parts);
-        let tensors = workload.spec.outputs.iter();
-        let elements = tensors.map(|tensor| elements(tensor, dims)).sum();
-        let checked = self.checked;
-        match workload.spec.class {
-            Class::Exact => Quality::Exact {
-                output_sha256,
-                checked,
-                elements,
-            },
-            Class::Float => Quality::Float {
-                output_sha256,
-                checked,
-                elements,
-                relative_rms_ppb: (self.relative_rms() * BILLION).ceil() as u64,
-                worst_of_allowed_ppb: (self.worst_of_allowed * BILLION).ceil() as u64,
-            },
-        }
-    }
-
-    fn relative_rms(self) -> f64 {
-        if self.squared_error == 0.0 {
-            return 0.0;
-        }
-        (self.squared_error / self.squared_want.max(f64::MIN_POSITIVE)).sqrt()
-    }
-}
-
 fn bits(element: &[u8]) -> u32 {
     let mut word = [0; 4];
     word[..element.len()].copy_from_slice(element);
@@ -324,5 +267,165 @@ fn value(dtype: Dtype, bytes: &[u8], element: usize) -> f64 {
         Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
         Dtype::I32 => f64::from(bits.cast_signed()),
         Dtype::I8 => f64::from((bits as u8).cast_signed()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::find;
+    use crate::inputs;
+    use crate::specify::dims_of;
+
+    const SEED: [u8; 32] = [3; 32];
+
+    /// A case with right outputs.
+    struct Sound {
+        workload: &'static Workload,
+        dims: Dims,
+        inputs: Vec<Vec<u8>>,
+        outputs: Vec<Vec<u8>>,
+    }
+
+    impl Sound {
+        fn new(id: &str, dims: &[(&str, u64)]) -> Self {
+            let workload = find(id).expect("in the catalogue");
+            let dims = dims_of(dims);
+            let inputs = inputs::generate(workload.spec, &dims, &SEED);
+            let mut outputs: Vec<Vec<u8>> = workload
+                .spec
+                .outputs
+                .iter()
+                .map(|tensor| vec![0; bytes(tensor, &dims) as usize])
+                .collect();
+            let sources: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+            let mut targets: Vec<&mut [u8]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            (workload.cpu)(&dims, &sources, &mut targets);
+            Self {
+                workload,
+                dims,
+                inputs,
+                outputs,
+            }
+        }
+
+        fn check(&self) -> Result<Quality, Mismatch> {
+            check(self.workload, &self.dims, &self.inputs, &self.outputs, &SEED)
+        }
+
+        /// The message for outputs with `element` overwritten.
+        fn refusal(&mut self, element: &[u8], index: usize) -> String {
+            let place = index * element.len();
+            self.outputs[0][place..place + element.len()].copy_from_slice(element);
+            self.check().expect_err("a wrong output").to_string()
+        }
+    }
+
+    #[test]
+    fn one_bit_of_an_exact_output_is_a_mismatch_that_names_its_place() {
+        let mut sound = Sound::new("gemm.i8.v1", &[("m", 5), ("n", 7), ("k", 1)]);
+        sound.check().expect("right outputs");
+        let right = value(Dtype::I32, &sound.outputs[0], 23) as i32;
+        assert_eq!(
+            sound.refusal(&(right ^ 1).to_le_bytes(), 23),
+            format!(
+                "gemm.i8.v1 differs from the reference at row 3, column 2: got {}, want {right}, no error allowed",
+                right ^ 1
+            )
+        );
+    }
+
+    #[test]
+    fn the_sign_of_an_exact_zero_counts() {
+        let mut sound = Sound::new("mem.copy.v1", &[("n", 4)]);
+        sound.inputs[0].fill(0);
+        sound.outputs[0].fill(0);
+        sound.check().expect("zeros");
+        assert_eq!(
+            sound.refusal(&(-0.0f32).to_le_bytes(), 3),
+            "mem.copy.v1 differs from the reference at element 3: got -0, want 0, no error allowed"
+        );
+    }
+
+    #[test]
+    fn an_error_past_the_tolerance_is_a_mismatch_and_one_within_is_quality() {
+        let mut sound = Sound::new("softmax.f32.v1", &[("rows", 3), ("cols", 8)]);
+        let Ok(Quality::Float {
+            checked,
+            worst_of_allowed_ppb,
+            ..
+        }) = sound.check()
+        else {
+            panic!("right outputs of a float workload");
+        };
+        assert_eq!(checked, 24);
+        assert!(worst_of_allowed_ppb < 100_000_000);
+
+        let right = value(Dtype::F32, &sound.outputs[0], 10) as f32;
+        let within = right * (1.0 + 3e-5);
+        sound.outputs[0][40..44].copy_from_slice(&within.to_le_bytes());
+        let Ok(Quality::Float {
+            worst_of_allowed_ppb, ..
+        }) = sound.check()
+        else {
+            panic!("an error within the tolerance");
+        };
+        assert!((700_000_000..=1_000_000_000).contains(&worst_of_allowed_ppb));
+
+        let message = sound.refusal(&(right * (1.0 + 5e-5)).to_le_bytes(), 10);
+        assert!(
+            message.starts_with("softmax.f32.v1 differs from the reference at row 1, column 2: got "),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn poison_and_nan_anywhere_are_found_outside_the_sampled_rows_too() {
+        let mut sound = Sound::new("gemm.f32.v1", &[("m", 2048), ("n", 512), ("k", 256)]);
+        let Ok(Quality::Float {
+            checked, elements, ..
+        }) = sound.check()
+        else {
+            panic!("right outputs");
+        };
+        assert_eq!((checked, elements), (68 * 512, 2048 * 512));
+        let whole = sound.outputs.clone();
+        for row in [1, 2, 3] {
+            let message = sound.refusal(&POISON.to_le_bytes(), row * 512 + 5);
+            assert_eq!(
+                message,
+                format!(
+                    "gemm.f32.v1 never wrote row {row}, column 5, or wrote NaN there: the element holds 0x7ffd7ffe"
+                )
+            );
+            sound.outputs.clone_from(&whole);
+        }
+    }
+
+    #[test]
+    fn each_half_of_the_poison_is_found_in_f16_and_the_word_in_i32() {
+        for half in [POISON as u16, (POISON >> 16) as u16] {
+            let mut sound = Sound::new("rmsnorm.f16.v1", &[("rows", 2), ("cols", 3)]);
+            let message = sound.refusal(&half.to_le_bytes(), 5);
+            assert!(message.contains("never wrote row 1, column 2"), "{message}");
+        }
+        let mut sound = Sound::new("gemm.i8.v1", &[("m", 2), ("n", 2), ("k", 3)]);
+        let message = sound.refusal(&POISON.to_le_bytes(), 0);
+        assert!(message.contains("never wrote row 0, column 0"), "{message}");
+    }
+
+    #[test]
+    fn a_short_or_a_missing_output_is_a_mismatch() {
+        let mut sound = Sound::new("mem.copy.v1", &[("n", 4)]);
+        sound.outputs[0].pop();
+        assert_eq!(
+            sound.check().expect_err("short").to_string(),
+            "mem.copy.v1: output y has 15 bytes, want 16"
+        );
+        sound.outputs.clear();
+        assert_eq!(
+            sound.check().expect_err("none").to_string(),
+            "mem.copy.v1 gave 0 outputs, want 1"
+        );
     }
 }

@@ -61,6 +61,17 @@ impl Tile {
     }
 }
 
+#[cfg(test)]
+impl Tile {
+    pub(super) fn portable_rounded() -> &'static Self {
+        &ROUNDED
+    }
+
+    pub(super) fn portable_integer() -> &'static Self {
+        &INTEGER
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn pick(wide: &'static Tile, narrow: &'static Tile) -> Option<&'static Tile> {
     let narrow_runs = is_x86_feature_detected!("avx2")
