@@ -1,7 +1,13 @@
-//! Writes `attest/testdata/must-fail` anew: `cargo run --release -p hallmark-attest --example fixtures`.
+//! Writes `attest/testdata/must-fail` and the checkpoint vectors anew: `cargo run --release -p hallmark-attest --example fixtures`.
 //!
 //! Fails when a fixture is not refused for its stated cause.
 
+#[path = "../tests/it/checkpoints.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests use the rest")]
+mod checkpoints;
+#[path = "../tests/it/log.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod log;
 #[path = "../tests/it/must_fail/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 mod must_fail;
@@ -17,6 +23,9 @@ fn main() -> io::Result<ExitCode> {
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
+    let vectors = checkpoints::file();
+    fs::create_dir_all(vectors.parent().expect("a file lies in a folder"))?;
+    fs::write(vectors, checkpoints::written())?;
     let mut complaints = 0;
     for case in must_fail::all() {
         let path = folder.join(case.name);

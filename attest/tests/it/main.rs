@@ -1,7 +1,10 @@
 //! Integration tests of the public interface.
 
+mod checkpoints;
 mod hostile;
+mod log;
 mod must_fail;
 mod properties;
+mod receipts;
 mod sample;
 mod vectors;

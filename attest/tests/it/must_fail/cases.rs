@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Kind {
     /// Parsed, opened with the key `testdata/keys/provider.pem`, and read as a statement.
     Envelope,
+    /// Verified with the trusted root of the log of `testdata/keys/log.pem`, signed by `provider.pem`.
+    Receipt,
+    /// As a receipt, after the checkpoint of 11 leaves in `testdata/checkpoints` was seen.
+    ReceiptAfterCheckpoint,
 }
 
 #[derive(Clone, Debug)]

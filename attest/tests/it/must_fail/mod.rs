@@ -6,21 +6,25 @@
 
 mod cases;
 mod envelopes;
+mod receipts;
 mod statements;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use attest::checkpoint::Checkpoint;
 use attest::dsse::Envelope;
 use attest::key::P256;
 use attest::statement::Statement;
+use attest::verify::{verify_receipt, verify_receipt_after};
 pub(crate) use cases::{Case, Kind, Manifest};
 
+use crate::log;
 use crate::sample;
 
 /// Every case, whoever lists it.
 pub(crate) fn all() -> Vec<Case> {
-    [envelopes::cases(), statements::cases()].concat()
+    [envelopes::cases(), statements::cases(), receipts::cases()].concat()
 }
 
 pub(crate) fn folder() -> PathBuf {
@@ -31,7 +35,19 @@ pub(crate) fn folder() -> PathBuf {
 fn outcome(kind: Kind, input: &[u8]) -> Result<(), String> {
     match kind {
         Kind::Envelope => envelope(input),
+        Kind::Receipt => receipt(input, None),
+        Kind::ReceiptAfterCheckpoint => receipt(input, Some(&log::Log::of(log::SIZE).state(log::ORIGIN))),
     }
+}
+
+fn receipt(input: &[u8], seen: Option<&Checkpoint>) -> Result<(), String> {
+    let (root, key) = (log::trusted_root(), sample::provider());
+    match seen {
+        None => verify_receipt(input, &root, Some(key.public())),
+        Some(seen) => verify_receipt_after(input, &root, Some(key.public()), seen),
+    }
+    .map(drop)
+    .map_err(|error| error.to_string())
 }
 
 fn envelope(input: &[u8]) -> Result<(), String> {
@@ -47,6 +63,12 @@ fn envelope(input: &[u8]) -> Result<(), String> {
 fn the_sound_document_of_each_kind_is_accepted() {
     for run in [sample::small(), sample::two_devices()] {
         assert_eq!(outcome(Kind::Envelope, &sample::envelope(&run).to_json()), Ok(()));
+    }
+    for kind in [Kind::Receipt, Kind::ReceiptAfterCheckpoint] {
+        assert_eq!(
+            outcome(kind, &log::Log::of(log::SIZE).receipt(log::SMALL)),
+            Ok(())
+        );
     }
 }
 
