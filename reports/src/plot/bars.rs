@@ -13,7 +13,7 @@ const WIDTH: f64 = 400.0;
 const ROW: f64 = 54.0;
 const FOOT: f64 = 32.0;
 /// Ends of the bars; the right one leaves room for half a tick's label.
-const BARS: (f64, f64) = (6.0, 382.0);
+const BARS: (f64, f64) = (0.75, 382.0);
 const BAR: f64 = 10.0;
 
 /// How a row is told from its neighbours.

@@ -137,7 +137,9 @@ impl Scale {
 }
 
 fn label(value: f64, decimals: usize) -> String {
-    if decimals == 0 && value.abs() >= 1000.0 {
+    if value == 0.0 {
+        "0".to_owned()
+    } else if decimals == 0 && value.abs() >= 1000.0 {
         significant(value, 6)
     } else {
         format!("{value:.decimals$}")
