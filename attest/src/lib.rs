@@ -46,7 +46,8 @@
 //!
 //! [`exact`] fixes random streams, exact products and the two proofs bit by bit, for CUDA, Vulkan and CPU alike. Vectors
 //! made by an independent program are in `attest/testdata/vectors`; documents that must be refused, each with its reason,
-//! in `attest/testdata/must-fail`.
+//! in `attest/testdata/must-fail`; checkpoints for other readers, good and bad, in `attest/testdata/checkpoints`. In
+//! `ci/independent` programs that are not ours read what this crate writes.
 
 pub mod checkpoint;
 pub mod digest;
