@@ -197,7 +197,10 @@ fn poison_reaches_every_byte_of_an_odd_output() {
         loaded.poison().expect("poisoned");
         let expected: Vec<u8> = POISON.to_le_bytes().into_iter().cycle().take(42).collect();
         for set in 0..2 {
-            assert_eq!(loaded.read(set).expect("outputs"), [expected.clone()]);
+            assert_eq!(
+                loaded.read(set).expect("outputs"),
+                std::slice::from_ref(&expected)
+            );
         }
     }
 }
@@ -267,6 +270,7 @@ fn outputs_of_repeated_launches_are_the_same_bytes() {
 /// Child of the test below, in a process whose loader finds no driver.
 #[test]
 #[ignore = "started by a_loader_without_drivers_is_an_absence"]
+#[allow(clippy::print_stdout, reason = "the parent reads it")]
 fn absence() {
     let found = device::discover();
     assert!(
