@@ -160,7 +160,7 @@ impl Client {
 
     /// One attestation as the registry shows it: unverified.
     pub fn attestation(&self, digest: &Sha256) -> Result<Value, ClientError> {
-        self.json(self.url(&format!("api/v1/attestations/{digest}"))?)
+        self.json(&self.url(&format!("api/v1/attestations/{digest}"))?)
     }
 
     /// One page of a list, as the registry shows it: unverified.
@@ -178,7 +178,7 @@ impl Client {
                 url.query_pairs_mut().append_pair(name, &value);
             }
         }
-        self.json(url)
+        self.json(&url)
     }
 
     fn url(&self, path: &str) -> Result<Url, ClientError> {
@@ -192,8 +192,8 @@ impl Client {
         Ok(self.call(url, || self.http.get(url.clone()))?.1)
     }
 
-    fn json(&self, url: Url) -> Result<Value, ClientError> {
-        attest::json::from_slice(&self.read(&url)?, MAX_ANSWER_BYTES as usize).map_err(|error| {
+    fn json(&self, url: &Url) -> Result<Value, ClientError> {
+        attest::json::from_slice(&self.read(url)?, MAX_ANSWER_BYTES as usize).map_err(|error| {
             ClientError::Garbled {
                 url: url.to_string(),
                 reason: error.to_string(),
@@ -227,7 +227,7 @@ impl Client {
     }
 
     fn once(&self, url: &Url, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let failed = |error| ClientError::from_transport(url, self.timeout, error);
+        let failed = |error| ClientError::from_transport(url, self.timeout, &error);
         let mut response = request.send().map_err(failed)?;
         let body = bounded(url, self.timeout, &mut response)?;
         match response.status() {
@@ -251,6 +251,6 @@ fn bounded(url: &Url, timeout: Duration, response: &mut Response) -> Result<Vec<
             url: url.to_string(),
             reason: format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"),
         }),
-        Err(error) => Err(ClientError::from_body(url, timeout, error)),
+        Err(error) => Err(ClientError::from_body(url, timeout, &error)),
     }
 }

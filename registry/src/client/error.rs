@@ -98,21 +98,21 @@ impl ClientError {
         matches!(self, Self::Lies { .. })
     }
 
-    pub(super) fn from_transport(url: &Url, timeout: Duration, error: reqwest::Error) -> Self {
+    pub(super) fn from_transport(url: &Url, timeout: Duration, error: &reqwest::Error) -> Self {
         let url = url.to_string();
         if error.is_timeout() && !error.is_connect() {
             let seconds = timeout.as_secs_f64();
             return Self::Slow { url, seconds };
         }
         if error.is_connect() || error.is_request() {
-            let reason = deepest(&error);
+            let reason = deepest(error);
             return Self::Down { url, reason };
         }
-        let reason = deepest(&error);
+        let reason = deepest(error);
         Self::Garbled { url, reason }
     }
 
-    pub(super) fn from_body(url: &Url, timeout: Duration, error: io::Error) -> Self {
+    pub(super) fn from_body(url: &Url, timeout: Duration, error: &io::Error) -> Self {
         let url = url.to_string();
         let timed_out = error.kind() == io::ErrorKind::TimedOut
             || error
@@ -123,7 +123,7 @@ impl ClientError {
             let seconds = timeout.as_secs_f64();
             return Self::Slow { url, seconds };
         }
-        let reason = format!("the answer broke off: {}", deepest(&error));
+        let reason = format!("the answer broke off: {}", deepest(error));
         Self::Garbled { url, reason }
     }
 

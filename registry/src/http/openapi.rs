@@ -96,33 +96,33 @@ fn schemas() -> Value {
         "Digest": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "Limit": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         "Cursor": {"type": "string", "pattern": "^[0-9]+$", "description": "Opaque: take it from `next`."},
-        "Submission": object(&["envelope", "publicKey"], json!({
+        "Submission": object(&["envelope", "publicKey"], &json!({
             "envelope": reference("Envelope"),
             "publicKey": {"type": "string", "contentEncoding": "base64", "description": "SubjectPublicKeyInfo of a P-256 key in DER."},
         })),
-        "Envelope": object(&["payload", "payloadType", "signatures"], json!({
+        "Envelope": object(&["payload", "payloadType", "signatures"], &json!({
             "payload": {"type": "string", "contentEncoding": "base64", "description": "An in-toto statement of at most 1 MiB."},
             "payloadType": {"const": attest::dsse::PAYLOAD_TYPE},
-            "signatures": {"type": "array", "minItems": 1, "maxItems": 1, "items": object(&["sig"], json!({
+            "signatures": {"type": "array", "minItems": 1, "maxItems": 1, "items": object(&["sig"], &json!({
                 "sig": {"type": "string", "contentEncoding": "base64", "description": "ECDSA P-256 with SHA-256 over the pre-authentication encoding, ASN.1 DER."},
                 "keyid": {"type": "string", "description": "A hint; decides nothing."},
             }))},
         })),
         "Receipt": {"type": "object", "description": "Sigstore bundle v0.3 with public key hint, inclusion proof, checkpoint and envelope."},
-        "Tree": object(&["origin", "size", "rootHash"], json!({"origin": text(), "size": count(), "rootHash": reference("Digest")})),
-        "Entry": object(&["digest", "keyId", "logIndex", "treeSize", "acceptedAt"], entry_properties()),
-        "Attestation": {"allOf": [reference("Entry"), object(&["publicKey", "alsoSignedBy", "links", "statement"], json!({
+        "Tree": object(&["origin", "size", "rootHash"], &json!({"origin": text(), "size": count(), "rootHash": reference("Digest")})),
+        "Entry": object(&["digest", "keyId", "logIndex", "treeSize", "acceptedAt"], &entry_properties()),
+        "Attestation": {"allOf": [reference("Entry"), object(&["publicKey", "alsoSignedBy", "links", "statement"], &json!({
             "publicKey": {"type": "string", "contentEncoding": "base64"},
             "alsoSignedBy": {"type": "array", "items": reference("Digest")},
             "links": {"type": "object", "additionalProperties": {"type": "string"}},
             "statement": {"type": "object", "description": "The in-toto statement as it was signed."},
         }))]},
-        "List": object(&["tree", "attestations", "next"], json!({
+        "List": object(&["tree", "attestations", "next"], &json!({
             "tree": reference("Tree"),
             "attestations": {"type": "array", "items": reference("Entry")},
             "next": {"type": ["string", "null"], "description": "Cursor of the next page; null at the end."},
         })),
-        "Problem": object(&["type", "title", "status", "detail"], json!({
+        "Problem": object(&["type", "title", "status", "detail"], &json!({
             "type": {"enum": problem::KINDS.iter().map(|kind: &&Kind| format!("urn:hallmark:problem:{}", kind.slug)).collect::<Vec<_>>()},
             "title": text(),
             "status": {"type": "integer"},
@@ -142,7 +142,7 @@ fn entry_properties() -> Value {
         "tool": {"type": "object"},
         "measurementStartedAt": {"type": "string"},
         "measurementFinishedAt": {"type": "string"},
-        "devices": {"type": "array", "items": object(&["id", "name", "api", "kind"], json!({
+        "devices": {"type": "array", "items": object(&["id", "name", "api", "kind"], &json!({
             "id": {"type": "string"},
             "name": {"type": "string"},
             "api": {"enum": ["cpu", "vulkan", "cuda"]},
@@ -153,6 +153,6 @@ fn entry_properties() -> Value {
     })
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+fn object(required: &[&str], properties: &Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }

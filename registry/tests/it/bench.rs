@@ -14,7 +14,8 @@ pub(crate) const ORIGIN: &str = "log.test/hallmark";
 /// A served folder that vanishes with the value.
 pub(crate) struct Served {
     pub(crate) running: Running,
-    pub(crate) folder: TempDir,
+    /// After `running`, so that it goes last.
+    _folder: TempDir,
 }
 
 pub(crate) fn config(folder: &TempDir) -> Config {
@@ -37,7 +38,7 @@ pub(crate) fn serve_with(change: impl FnOnce(&mut Config)) -> Served {
     change(&mut config);
     Served {
         running: start(config).unwrap(),
-        folder,
+        _folder: folder,
     }
 }
 
@@ -48,10 +49,6 @@ impl Served {
 
     pub(crate) fn trust(&self) -> TrustedRoot {
         TrustedRoot::parse(self.running.trusted_root().as_bytes()).unwrap()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.running.address())
     }
 }
 

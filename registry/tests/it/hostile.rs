@@ -45,7 +45,7 @@ fn a_submission_malformed_at_any_step_is_refused_by_name() {
             "cut short",
             400,
             "bad-body",
-            text[..text.len() - 3].as_bytes().to_vec(),
+            good.body[..good.body.len() - 3].to_vec(),
         ),
         (
             "a key twice",
