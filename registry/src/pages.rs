@@ -26,6 +26,7 @@ pub(crate) async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Resul
             "text/css; charset=utf-8",
             include_bytes!("../assets/hallmark.css"),
         ),
+        "report.css" => ("text/css; charset=utf-8", reports::page::STYLE.as_bytes()),
         "verify.js" => (
             "text/javascript; charset=utf-8",
             include_bytes!("../assets/verify.js"),

@@ -367,7 +367,7 @@ pub(crate) const ROUTES: &[Route] = &[
                 name: "file",
                 place: "path",
                 schema: "Text",
-                about: "hallmark.css or verify.js.",
+                about: "hallmark.css, report.css or verify.js.",
             }],
             &[answer(200, "text/css; charset=utf-8", None, "The file.")],
             &[problem::NOT_FOUND, problem::RATE_LIMITED],

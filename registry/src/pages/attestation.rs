@@ -7,6 +7,8 @@ use attest::statement::{Statement, VerifiedStatement};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use reports::Shown;
+use reports::page::fragment;
 
 use super::html::Html;
 use super::{answer, records, units};
@@ -30,7 +32,9 @@ pub(crate) async fn attestation(
         checked.show(&mut html, &found);
         if let Some(statement) = checked.statement.as_deref() {
             devices(&mut html, statement);
+            charts(&mut html, &found, statement);
             measured(&mut html, statement);
+            samples(&mut html, &found, statement);
             environment(&mut html, statement);
         }
         downloads(&mut html, &found);
@@ -199,6 +203,30 @@ fn devices(html: &mut Html, statement: &Statement) {
         html.raw("</td></tr>\n");
     }
     records::end(html);
+}
+
+/// The statement as the reports draw it.
+fn shown<'a>(found: &Attestation, statement: &'a Statement) -> Shown<'a> {
+    Shown {
+        statement,
+        digest: found.entry.digest,
+        key_id: Some(found.entry.key_id),
+        checks: Vec::new(),
+        log: None,
+    }
+}
+
+fn charts(html: &mut Html, found: &Attestation, statement: &Statement) {
+    let one = shown(found, statement);
+    let rows = reports::table::rows(std::slice::from_ref(&one));
+    html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+}
+
+fn samples(html: &mut Html, found: &Attestation, statement: &Statement) {
+    let one = shown(found, statement);
+    html.raw("<h2>Rooflines</h2>\n").drawn(&fragment::rooflines(&one));
+    html.raw("<h2>Samples</h2>\n")
+        .drawn(&fragment::distributions(&one));
 }
 
 fn measured(html: &mut Html, statement: &Statement) {

@@ -1,9 +1,13 @@
 //! One device model: every result that names it.
 
+use std::cmp::Reverse;
+
 use attest::statement::{Device, DeviceKind, Record, Statement};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use reports::Shown;
+use reports::page::fragment;
 
 use super::html::Html;
 use super::{answer, newest, records};
@@ -22,10 +26,12 @@ pub(crate) async fn device(
         if listed.entries.is_empty() && parameters.text("cursor").is_none() {
             return Err(not_found("no attestation in this log names this device"));
         }
-        let results = results(app, &name, &listed)?;
+        let statements = statements(app, &listed)?;
+        let results = results(&name, &statements);
         let mut html = Html::page(&name);
         html.raw("<h1>").text(&name).raw("</h1>\n");
         heading(&mut html, &results);
+        charts(&mut html, &name, &statements);
         html.raw("<h2>Results</h2>\n");
         records::head(&mut html, "Attestation");
         for result in &results {
@@ -44,52 +50,73 @@ pub(crate) async fn device(
 }
 
 /// A record of this device in one of the page's attestations.
-struct Shown {
-    entry: Entry,
-    device: Device,
-    record: Record,
+struct Found<'a> {
+    entry: &'a Entry,
+    device: &'a Device,
+    record: &'a Record,
 }
 
-fn results(app: &App, name: &str, listed: &Listed) -> Result<Vec<Shown>, Problem> {
-    let mut results = Vec::new();
+/// What the page's entries state. Each was verified when it was accepted; a payload damaged since then is left out here
+/// and named by fsck.
+fn statements(app: &App, listed: &Listed) -> Result<Vec<(Entry, Statement)>, Problem> {
+    let mut statements = Vec::new();
     for entry in &listed.entries {
-        let Some(signed) = app.store.signed(entry.place.index)? else {
-            continue;
-        };
-        // It was verified when it was accepted; a payload damaged since then shows as missing rows, and in fsck.
-        let Ok(statement) = serde_json::from_slice::<Statement>(&signed.payload) else {
-            continue;
-        };
-        let measured = statement.predicate.measured;
-        for record in measured.records {
-            let Some(device) = measured.devices.get(record.device as usize) else {
-                continue;
-            };
-            if device.name == name {
-                results.push(Shown {
-                    entry: entry.clone(),
-                    device: device.clone(),
+        let signed = app.store.signed(entry.place.index)?;
+        if let Some(statement) = signed.and_then(|signed| serde_json::from_slice(&signed.payload).ok()) {
+            statements.push((entry.clone(), statement));
+        }
+    }
+    Ok(statements)
+}
+
+/// This device's records, case by case, the newest first.
+fn results<'a>(name: &str, statements: &'a [(Entry, Statement)]) -> Vec<Found<'a>> {
+    let mut results = Vec::new();
+    for (entry, statement) in statements {
+        let measured = &statement.predicate.measured;
+        for record in &measured.records {
+            if let Some(device) = measured
+                .devices
+                .get(record.device as usize)
+                .filter(|device| device.name == name)
+            {
+                results.push(Found {
+                    entry,
+                    device,
                     record,
                 });
             }
         }
     }
-    results.sort_by(|a, b| {
-        let order = |shown: &Shown| {
-            (
-                shown.record.workload.clone(),
-                shown.record.case.size,
-                shown.record.case.name.clone(),
-            )
-        };
-        order(a)
-            .cmp(&order(b))
-            .then(b.entry.place.index.cmp(&a.entry.place.index))
+    results.sort_by_key(|found| {
+        let case = &found.record.case;
+        (
+            &found.record.workload,
+            case.size,
+            &case.name,
+            Reverse(found.entry.place.index),
+        )
     });
-    Ok(results)
+    results
 }
 
-fn heading(html: &mut Html, results: &[Shown]) {
+fn charts(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
+    let shown: Vec<Shown<'_>> = statements
+        .iter()
+        .map(|(entry, statement)| Shown {
+            statement,
+            digest: entry.digest,
+            key_id: Some(entry.key_id),
+            checks: Vec::new(),
+            log: None,
+        })
+        .collect();
+    let mut rows = reports::table::rows(&shown);
+    rows.retain(|row| row.device.name == name);
+    html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+}
+
+fn heading(html: &mut Html, results: &[Found<'_>]) {
     let Some(first) = results.first() else { return };
     html.raw("<p>")
         .text(&first.device.vendor)
@@ -109,7 +136,7 @@ fn heading(html: &mut Html, results: &[Shown]) {
         .raw("read it as &ldquo;performs as&rdquo; unless the evidence says <em>rooted</em>.</p>\n");
 }
 
-impl Shown {
+impl Found<'_> {
     fn row(&self, html: &mut Html) {
         let digest = self.entry.digest.to_string();
         html.raw("<tr><td><a class=\"mono\" href=\"/attestations/")
@@ -123,7 +150,7 @@ impl Shown {
             .raw("</code>");
         records::software_chip(html, self.device.kind);
         html.raw("</td>");
-        records::cells(html, &self.record);
+        records::cells(html, self.record);
         html.raw("</tr>\n");
     }
 }

@@ -13,7 +13,8 @@ impl Html {
         html.raw("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>")
             .text(title)
             .raw(" · Hallmark</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")
-            .raw("<link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/assets/hallmark.css\">")
+            .raw("<link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/assets/report.css\">")
+            .raw("<link rel=\"stylesheet\" href=\"/assets/hallmark.css\">")
             .raw("</head><body><header class=\"site\"><a class=\"brand\" href=\"/\">Hallmark</a><nav>")
             .raw("<a href=\"/\">Attestations</a><a href=\"/log\">Log</a><a href=\"/api/v1/openapi.json\">API</a>")
             .raw("</nav></header><main>\n");
@@ -48,6 +49,12 @@ impl Html {
                 c => self.0.push(c),
             }
         }
+        self
+    }
+
+    /// A part drawn by `reports`, which escapes what it is given.
+    pub(crate) fn drawn(&mut self, part: &str) -> &mut Self {
+        self.0.push_str(part);
         self
     }
 
