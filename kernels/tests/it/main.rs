@@ -1,5 +1,6 @@
 //! Workloads on devices, and the rules their folders keep.
 
+mod cuda_driver;
 mod device_code;
 mod folders;
 mod harness;

@@ -6,7 +6,7 @@
 #![allow(unsafe_code, reason = "calls into a library made from the CUDA sources")]
 
 mod guarded;
-mod library;
+pub(crate) mod library;
 #[cfg(test)]
 mod tests;
 

@@ -41,7 +41,7 @@ const ROWS: &[[u64; 2]] = &[
 ];
 
 /// Sizes for the dimensions a workload has: `m`, `n`, `k`; `rows`, `cols`; `n`.
-fn odd_sizes(workload: &Workload) -> Vec<Dims> {
+pub(crate) fn odd_sizes(workload: &Workload) -> Vec<Dims> {
     let case = &workload.spec.cases[0].dims;
     let names: Vec<&str> = case.keys().map(String::as_str).collect();
     match names.as_slice() {

@@ -28,8 +28,11 @@ pub(super) const TARGET: Target = Target {
     software: false,
 };
 
-/// Device memory left to the driver: contexts, code, and the display of a desktop card.
+/// Device memory left to the driver, at most an eighth of it: contexts, code, and the display of a desktop card.
 const RESERVED_BYTES: u64 = 512 << 20;
+
+/// Blocks of a grid in its second and third direction, on every architecture; the first takes 2^31-1.
+const MAX_GRID_YZ: u32 = 65_535;
 
 pub(super) struct Card {
     facts: Facts,
@@ -176,8 +179,24 @@ impl Device for Card {
         if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
             return Some(format!("kernel {} has no CUDA code", launch.kernel.name));
         }
+        if let Some((name, size)) = dims.iter().find(|(_, size)| **size > u64::from(u32::MAX)) {
+            return Some(format!(
+                "dimension {name} of {size} is past the 2^32-1 that kernels count to"
+            ));
+        }
+        if let Some(launch) = plan
+            .launches
+            .iter()
+            .find(|launch| launch.grid[1].max(launch.grid[2]) > MAX_GRID_YZ)
+        {
+            let [_, y, z] = launch.grid;
+            return Some(format!(
+                "a grid of {y} by {z} blocks is past the {MAX_GRID_YZ} CUDA takes"
+            ));
+        }
         let wanted = footprint(workload, dims, &plan, input_sets);
-        let limit = self.facts.memory_bytes.saturating_sub(RESERVED_BYTES);
+        let memory = self.facts.memory_bytes;
+        let limit = memory - RESERVED_BYTES.min(memory / 8);
         (wanted > limit)
             .then(|| format!("the case needs {wanted} bytes of device memory, {limit} are usable"))
     }

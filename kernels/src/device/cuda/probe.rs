@@ -260,3 +260,25 @@ fn broken(crash: &str) -> Absent {
         "reinstall the NVIDIA driver, 525 or later",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_bindings_becomes_its_message() {
+        let name = "cuNothing";
+        let crash = guarded(|| -> () { panic!("Missing symbol {name}") });
+        assert_eq!(crash, Err("Missing symbol cuNothing".to_owned()));
+        let nested = guarded(|| guarded(|| -> () { panic!("inner") }).is_err());
+        assert_eq!(nested, Ok(true));
+    }
+
+    #[test]
+    fn versions_read_as_people_write_them() {
+        assert_eq!(
+            [dotted(12_000), dotted(11_080), dotted(13_010)],
+            ["12.0", "11.8", "13.1"]
+        );
+    }
+}

@@ -80,7 +80,7 @@ impl Library {
 }
 
 /// The library of this source and this shim, compiled unless an earlier run has done it.
-fn compiled(source: &Path) -> Result<PathBuf, String> {
+pub(crate) fn compiled(source: &Path) -> Result<PathBuf, String> {
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let identity = [read(source)?, read(HEADER.as_ref())?, FLAGS.concat().into_bytes()].concat();
     let digest = Sha256::of(&identity).to_string();
