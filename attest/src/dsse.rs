@@ -107,17 +107,30 @@ impl Envelope {
 
     /// Checks the signature; what comes back is what was signed, byte for byte.
     pub fn open(&self, key: &PublicKey, by: &dyn SignatureCheck) -> Result<VerifiedEnvelope, EnvelopeError> {
+        let pae_digest = self.verify(key, by)?;
+        Ok(VerifiedEnvelope::of(self.payload.clone(), pae_digest, key))
+    }
+
+    /// [`Envelope::open`] without a copy of the payload.
+    pub fn into_opened(
+        self,
+        key: &PublicKey,
+        by: &dyn SignatureCheck,
+    ) -> Result<VerifiedEnvelope, EnvelopeError> {
+        let pae_digest = self.verify(key, by)?;
+        Ok(VerifiedEnvelope::of(self.payload, pae_digest, key))
+    }
+
+    /// The digest that was signed.
+    fn verify(&self, key: &PublicKey, by: &dyn SignatureCheck) -> Result<Sha256, EnvelopeError> {
         let pae_digest = pae_digest(&self.payload_type, &self.payload);
         key.verify_digest(&pae_digest, &self.sig, by)?;
-        Ok(VerifiedEnvelope {
-            payload: self.payload.clone(),
-            pae_digest,
-            key: key.clone(),
-        })
+        Ok(pae_digest)
     }
 }
 
-/// A payload whose signature by a known key was checked. Only [`Envelope::open`] makes one.
+/// A payload whose signature by a known key was checked. Only [`Envelope::open`] and
+/// [`Envelope::into_opened`] make one.
 #[derive(Clone, Debug)]
 pub struct VerifiedEnvelope {
     payload: Vec<u8>,
@@ -126,6 +139,14 @@ pub struct VerifiedEnvelope {
 }
 
 impl VerifiedEnvelope {
+    fn of(payload: Vec<u8>, pae_digest: Sha256, key: &PublicKey) -> Self {
+        Self {
+            payload,
+            pae_digest,
+            key: key.clone(),
+        }
+    }
+
     /// The very bytes that were signed.
     pub fn payload(&self) -> &[u8] {
         &self.payload

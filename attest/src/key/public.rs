@@ -104,12 +104,11 @@ impl PublicKey {
         der: &[u8],
         by: &dyn SignatureCheck,
     ) -> Result<(), SignatureError> {
-        check_form(der)?;
         if by.check(self, digest, der) {
-            Ok(())
-        } else {
-            Err(SignatureError::Wrong { key_id: self.id })
+            return Ok(());
         }
+        check_form(der)?;
+        Err(SignatureError::Wrong { key_id: self.id })
     }
 }
 
