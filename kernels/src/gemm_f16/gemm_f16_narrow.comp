@@ -4,7 +4,8 @@
 //   a      m * k halves, row-major, two to a word
 //   b      n * k halves, row-major
 //   c      m * n halves, row-major; with an odd n, rows share words and their halves are written by atomics
-//   grid   (n / 64, m / 32) workgroups, rounded up; rows and columns outside repeat the last one and are not stored
+//   grid   (n / 64, m / 32) workgroups, rounded up, with 8 KiB of shared memory; rows and columns outside repeat the
+//          last one and are not stored
 #version 450
 #extension GL_KHR_shader_subgroup_ballot : require
 layout(local_size_x = 8) in;
@@ -12,6 +13,9 @@ layout(push_constant) uniform Sizes { uint m, n, k; };
 layout(std430, binding = 0) readonly buffer A { uint a_buffer[]; };
 layout(std430, binding = 1) readonly buffer B { uint b_buffer[]; };
 layout(std430, binding = 2) buffer C { uint c[]; };
+
+// Sums on their way out: each lane reads back its own, by an index that registers would not take.
+shared float kept[32][8][8];
 
 // Bits of the nearest half, ties to even: the conversion instruction may round otherwise.
 uint narrow(float value) {
@@ -53,6 +57,11 @@ void store_half(uint index, uint bits) {
 #define CLEAR(f) CLEAR_ROWS(8 * f) CLEAR_ROWS(8 * f + 1) CLEAR_ROWS(8 * f + 2) CLEAR_ROWS(8 * f + 3) \
     CLEAR_ROWS(8 * f + 4) CLEAR_ROWS(8 * f + 5) CLEAR_ROWS(8 * f + 6) CLEAR_ROWS(8 * f + 7)
 #define CLEAR_ROWS(i) sum[i] = float[8](0, 0, 0, 0, 0, 0, 0, 0);
+#define KEEP(f) KEEP_ROW(8 * f) KEEP_ROW(8 * f + 1) KEEP_ROW(8 * f + 2) KEEP_ROW(8 * f + 3) \
+    KEEP_ROW(8 * f + 4) KEEP_ROW(8 * f + 5) KEEP_ROW(8 * f + 6) KEEP_ROW(8 * f + 7)
+#define KEEP_ROW(i) KEEP_ONE(i, 0) KEEP_ONE(i, 1) KEEP_ONE(i, 2) KEEP_ONE(i, 3) \
+    KEEP_ONE(i, 4) KEEP_ONE(i, 5) KEEP_ONE(i, 6) KEEP_ONE(i, 7)
+#define KEEP_ONE(i, j) kept[i][j][lane] = sum[i][j];
 #define PLACE_A(f) a_at[f] = min(row0 + lane + 8 * f, m - 1) * k;
 #define PLACE_B(j) b_at[j] = min(col0 + COLUMN(j), n - 1) * k;
 #define WORD(buffer, at) buffer[(at) / 2] >> (16 * ((at) % 2))
@@ -109,9 +118,10 @@ void main() {
             FOUR(TAKE_ROWS)
         }
     }
+    FOUR(KEEP)
     for (uint i = 0; i < 32; ++i) {
         for (uint j = 0; j < 8; j += 2) {
-            store_pair(row0 + i, col0 + COLUMN(j), sum[i][j], sum[i][j + 1]);
+            store_pair(row0 + i, col0 + COLUMN(j), kept[i][j][lane], kept[i][j + 1][lane]);
         }
     }
 }
