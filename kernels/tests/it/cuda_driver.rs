@@ -190,12 +190,13 @@ fn batches_agree_with_the_host(card: &dyn Device, copy: &Workload) {
     let inputs = inputs::generate(copy.spec, &dims, &[7; 32]);
     let mut loaded = card.load(copy, &dims, &inputs, 1).expect("a small case");
     for launches in [1, 255, 256, 257, 700] {
-        let elapsed = loaded.run(launches).expect("a batch");
-        let slack = elapsed.host_ns / 2 + 2_000_000;
-        assert!(
-            elapsed.device_ns > 0 && elapsed.device_ns.abs_diff(elapsed.host_ns) < slack,
-            "{launches}: {elapsed:?}"
-        );
+        // The device's span lies inside the host's, and fills it unless the host was kept from running.
+        let sound = (0..20).any(|_| {
+            let elapsed = loaded.run(launches).expect("a batch");
+            let inside = elapsed.device_ns > 0 && elapsed.device_ns <= elapsed.host_ns + 1_000;
+            inside && elapsed.device_ns >= elapsed.host_ns / 2
+        });
+        assert!(sound, "{launches} launches: the clocks disagree 20 times");
     }
     assert_eq!(loaded.run(0).expect("nothing").host_ns, 0);
 }
