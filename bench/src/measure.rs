@@ -62,6 +62,7 @@ impl Job<'_> {
             Err(Refusal::Failed(reason)) => record.set(Status::Failed, reason),
             Err(Refusal::Interrupted) => record.set(Status::Partial, "interrupted before six samples".into()),
         }
+        record.caveats = caveats::caveats(&record);
         record
     }
 
@@ -112,7 +113,6 @@ impl Job<'_> {
         }
         agree(&timing.witness).map_err(Refusal::Failed)?;
         record.timing = Some(timing);
-        record.caveats = caveats::caveats(record);
         record.quality = Some(self.check(&mut *loaded, sets, &inputs)?);
         Ok(())
     }

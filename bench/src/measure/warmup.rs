@@ -141,6 +141,6 @@ mod tests {
             source: TimerSource::Monotonic,
             tick_ps: 10_000_000,
         };
-        assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0), 12);
+        assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0), 16);
     }
 }
