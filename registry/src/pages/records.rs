@@ -66,7 +66,7 @@ pub(crate) fn cells(html: &mut Html, record: &Record) {
         }
         None => drop(html.raw("<td></td><td></td><td></td><td></td>")),
     }
-    html.raw("<td>");
+    html.raw("<td class=\"wide\">");
     quality(html, record.quality.as_ref());
     html.raw("</td><td>")
         .text(&word(&record.evidence))
