@@ -54,11 +54,9 @@ fn devices(found: Discovery, selectors: &[String]) -> Done<Vec<Box<dyn Device>>>
             return Err(fail!(Unfit, "there is no device {selector:?}").hint(hint));
         }
     }
-    let chosen = |device: &Box<dyn Device>| {
-        selectors.is_empty()
-            || selectors
-                .iter()
-                .any(|selector| matches(selector, &device.facts().id))
-    };
-    Ok(devices.into_iter().filter(chosen).collect())
+    let chosen = |id: &str| selectors.is_empty() || selectors.iter().any(|selector| matches(selector, id));
+    Ok(devices
+        .into_iter()
+        .filter(|device| chosen(&device.facts().id))
+        .collect())
 }

@@ -77,10 +77,10 @@ pub(super) fn serve(args: cli::Serve) -> Done {
     registry::serve(config, |running| {
         let address = running.address();
         talk::say(&format!("serving on http://{address}/"));
-        if let Some(path) = &address_file {
-            if let Err(failure) = files::write(path, address.to_string().as_bytes()) {
-                talk::failure(&failure);
-            }
+        if let Some(path) = &address_file
+            && let Err(failure) = files::write(path, address.to_string().as_bytes())
+        {
+            talk::failure(&failure);
         }
     })
     .or_fail(Outcome::Io)
