@@ -77,10 +77,21 @@ fn certify_leaves_a_receipt_that_verifies_and_reports_that_draw() {
         "json",
     ]);
     // A run beside other work is noisy or shared, and then it must not compare, not even with itself.
-    let sound = !same.out.contains("notComparable");
-    assert_eq!(same.code, if sound { 0 } else { 3 }, "{}", same.err);
-    let said = if sound { "\"indistinguishable\"" } else { "caveat" };
-    assert!(same.out.contains(said), "{}", same.out);
+    let counts = &json(&same.out)["counts"];
+    let compares = counts["indistinguishable"].as_u64() > Some(0);
+    assert_eq!(
+        (&counts["faster"], &counts["slower"]),
+        (&0.into(), &0.into()),
+        "{}",
+        same.out
+    );
+    assert_eq!(
+        same.code,
+        if compares { 0 } else { 3 },
+        "{} {}",
+        same.out,
+        same.err
+    );
 
     let sound = home.run(&["fsck", "registry"]);
     assert_eq!(sound.code, 0, "{} {}", sound.out, sound.err);
