@@ -37,12 +37,13 @@ pub struct Tensor {
     pub elements: usize,
     pub key: [u32; 2],
     pub i8: Elements<i8>,
-    pub f32: Elements<f64>,
-    pub f16: Elements<f64>,
+    pub f32: Elements<f32>,
+    pub f16: Elements<f32>,
     pub bf16: BfloatElements,
 }
 
-/// The first elements by value and the digest of all bytes.
+/// The first elements by value and the digest of all bytes. Values are binary32: read as binary64 they could be off by
+/// the last bit, which rounding to the type they have takes away.
 #[derive(Debug, Deserialize)]
 pub struct Elements<T> {
     pub first: Vec<T>,
@@ -82,7 +83,7 @@ pub struct Gemm {
     pub m: usize,
     pub n: usize,
     pub k: usize,
-    pub c00: f64,
+    pub c00: f32,
     pub sha256: Sha256,
 }
 

@@ -24,12 +24,12 @@ fn i8_bytes(values: &[i8]) -> Vec<u8> {
 }
 
 /// Value of binary16 bits, finite ones only.
-fn f16(bits: u16) -> f64 {
+fn f16(bits: u16) -> f32 {
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let fraction = f64::from(bits & 0x3FF);
+    let fraction = f32::from(bits & 0x3FF);
     match bits >> 10 & 31 {
-        0 => sign * fraction * 2f64.powi(-24),
-        exponent => sign * (1024.0 + fraction) * 2f64.powi(i32::from(exponent) - 25),
+        0 => sign * fraction * 2f32.powi(-24),
+        exponent => sign * (1024.0 + fraction) * 2f32.powi(i32::from(exponent) - 25),
     }
 }
 
@@ -60,7 +60,7 @@ fn streams_reproduce_their_vectors() {
 
         let f32s = bytes(Form::F32);
         for (word, &want) in f32s.as_chunks().0.iter().zip(&tensor.f32.first) {
-            assert_eq!(f64::from(f32::from_le_bytes(*word)), want, "f32 of {name}");
+            assert_eq!(f32::from_le_bytes(*word), want, "f32 of {name}");
         }
         assert_eq!(Sha256::of(&f32s), tensor.f32.sha256, "f32 of {name}");
 
@@ -88,7 +88,7 @@ fn the_exact_product_reproduces_its_vectors() {
         let b = stream::f32s(seed, gemm::STREAMS[1], n * k);
         let c = gemm::gemm_f32_exact(&a, &b, m, n, k);
         let bytes: Vec<u8> = c.iter().flat_map(|value| value.to_le_bytes()).collect();
-        assert_eq!(f64::from(c[0]), vector.c00, "C[0][0] of {m} x {n} x {k}");
+        assert_eq!(c[0], vector.c00, "C[0][0] of {m} x {n} x {k}");
         assert_eq!(Sha256::of(&bytes), vector.sha256, "{m} x {n} x {k}");
     }
 }
