@@ -4,75 +4,21 @@
 //! that is cheap, otherwise the first, the last and 66 drawn from a seed, which catch an error in a tenth
 //! of the rows with probability 99.9 %.
 
+mod element;
+mod mismatch;
+mod output;
 mod rows;
 mod tally;
 
-use attest::spec::{Class, Dims, Dtype, FormulaError, Tensor};
+use attest::spec::Dims;
 use attest::statement::Quality;
-use rayon::prelude::*;
 
-use crate::workload::{POISON, Row, Workload, bytes};
+use crate::workload::Workload;
+use output::{Bound, Output};
 use rows::Rows;
 use tally::Tally;
 
-/// Why outputs are wrong, at the first wrong element of the rows compared.
-#[derive(Debug, thiserror::Error)]
-pub enum Mismatch {
-    #[error("{workload} gave {got} outputs, want {want}")]
-    OutputCount {
-        workload: String,
-        got: usize,
-        want: usize,
-    },
-    #[error("{workload}: output {output} has {got} bytes, want {want}")]
-    OutputSize {
-        workload: String,
-        output: String,
-        got: u64,
-        want: u64,
-    },
-    #[error("{workload} never wrote {place}, or wrote NaN there: the element holds {bits:#x}")]
-    Unwritten {
-        workload: String,
-        place: Place,
-        bits: u32,
-    },
-    #[error("{workload} differs from the reference at {place}: got {got}, want {want}, no error allowed")]
-    Unequal {
-        workload: String,
-        place: Place,
-        got: f64,
-        want: f64,
-    },
-    #[error(
-        "{workload} differs from the reference at {place}: got {got}, want {want}, allowed {allowed:.1e}"
-    )]
-    TooFar {
-        workload: String,
-        place: Place,
-        got: f64,
-        want: f64,
-        allowed: f64,
-    },
-    #[error(transparent)]
-    Formula(#[from] FormulaError),
-}
-
-/// An element of an output as people look for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    Element(u64),
-    Cell { row: u64, column: u64 },
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Element(index) => write!(f, "element {index}"),
-            Self::Cell { row, column } => write!(f, "row {row}, column {column}"),
-        }
-    }
-}
+pub use mismatch::{Mismatch, Place};
 
 /// Compares `outputs` of one launch with the reference. `sample_seed` chooses the rows of large cases.
 pub fn check(
@@ -109,173 +55,16 @@ pub fn check(
     Ok(tally.quality(workload, dims, outputs))
 }
 
-/// Allowed |got - want|: `abs + rel * |want|`; both zero for exact workloads.
-#[derive(Clone, Copy)]
-struct Bound {
-    abs: f64,
-    rel: f64,
-}
-
-impl Bound {
-    fn of(workload: &Workload, dims: &Dims) -> Result<Self, FormulaError> {
-        const PPT: f64 = 1e-12;
-        Ok(match &workload.spec.tolerance {
-            None => Self { abs: 0.0, rel: 0.0 },
-            Some(tolerance) => Self {
-                abs: tolerance.abs_ppt.eval(dims)? as f64 * PPT,
-                rel: tolerance.rel_ppt as f64 * PPT,
-            },
-        })
-    }
-
-    fn allowed(self, want: f64) -> f64 {
-        self.abs + self.rel * want.abs()
-    }
-}
-
-struct Output<'a> {
-    workload: &'a Workload,
-    dims: &'a Dims,
-    index: usize,
-    tensor: &'a Tensor,
-    bytes: &'a [u8],
-    rows: Rows,
-    bound: Bound,
-}
-
-impl Output<'_> {
-    fn expect_size(&self) -> Result<(), Mismatch> {
-        let (got, want) = (self.bytes.len() as u64, bytes(self.tensor, self.dims));
-        if got == want {
-            return Ok(());
-        }
-        Err(Mismatch::OutputSize {
-            workload: self.workload.spec.id.clone(),
-            output: self.tensor.name.clone(),
-            got,
-            want,
-        })
-    }
-
-    /// No element holds the poison, no float is NaN.
-    fn expect_written(&self) -> Result<(), Mismatch> {
-        const STRIP: usize = 1 << 16;
-        let size = self.tensor.dtype.size() as usize;
-        let unwritten = unwritten_in(self.tensor.dtype);
-        let found = self
-            .bytes
-            .par_chunks(STRIP * size)
-            .enumerate()
-            .find_map_first(|(strip, bytes)| {
-                let within = bytes.chunks_exact(size).position(unwritten)?;
-                Some(strip * STRIP + within)
-            });
-        match found {
-            None => Ok(()),
-            Some(element) => Err(Mismatch::Unwritten {
-                workload: self.workload.spec.id.clone(),
-                place: self.rows.place(element as u64),
-                bits: bits(&self.bytes[element * size..][..size]),
-            }),
-        }
-    }
-
-    fn compare(&self, inputs: &[&[u8]], sample_seed: &[u8; 32]) -> Result<Tally, Mismatch> {
-        let rows = self.rows.to_compare(self.workload, self.dims, sample_seed)?;
-        let tallies: Result<Vec<Tally>, Mismatch> = rows
-            .into_par_iter()
-            .map(|row| self.compare_row(inputs, row))
-            .collect();
-        let mut sum = Tally::default();
-        // In the order of the rows, so that the figures do not depend on the threads.
-        tallies?.into_iter().for_each(|tally| sum.add(tally));
-        Ok(sum)
-    }
-
-    fn compare_row(&self, inputs: &[&[u8]], index: u64) -> Result<Tally, Mismatch> {
-        let row = Row {
-            output: self.index,
-            index,
-        };
-        let wanted = (self.workload.reference)(self.dims, inputs, row);
-        let elements = self.rows.elements(index);
-        assert_eq!(
-            wanted.len(),
-            elements.clone().count(),
-            "a reference gives whole rows"
-        );
-        let mut tally = Tally::default();
-        for (element, want) in elements.zip(wanted) {
-            let got = value(self.tensor.dtype, self.bytes, element);
-            let right = match self.workload.spec.class {
-                Class::Exact => got.to_bits() == want.to_bits(),
-                Class::Float => (got - want).abs() <= self.bound.allowed(want),
-            };
-            if !right {
-                return Err(self.mismatch(element, got, want));
-            }
-            tally.element(got, want, self.bound.allowed(want));
-        }
-        Ok(tally)
-    }
-
-    fn mismatch(&self, element: usize, got: f64, want: f64) -> Mismatch {
-        let workload = self.workload.spec.id.clone();
-        let place = self.rows.place(element as u64);
-        match self.workload.spec.class {
-            Class::Exact => Mismatch::Unequal {
-                workload,
-                place,
-                got,
-                want,
-            },
-            Class::Float => Mismatch::TooFar {
-                workload,
-                place,
-                got,
-                want,
-                allowed: self.bound.allowed(want),
-            },
-        }
-    }
-}
-
-fn bits(element: &[u8]) -> u32 {
-    let mut word = [0; 4];
-    word[..element.len()].copy_from_slice(element);
-    u32::from_le_bytes(word)
-}
-
-/// Whether an element was left as poison or is NaN. Both halves of the poison are NaN as f16 and bf16; a workload with i8
-/// outputs would need another poison, and there is none.
-fn unwritten_in(dtype: Dtype) -> fn(&[u8]) -> bool {
-    match dtype {
-        Dtype::F32 => |element| f32::from_bits(bits(element)).is_nan(),
-        Dtype::F16 => |element| half::f16::from_bits(bits(element) as u16).is_nan(),
-        Dtype::Bf16 => |element| half::bf16::from_bits(bits(element) as u16).is_nan(),
-        Dtype::I32 => |element| bits(element) == POISON,
-        Dtype::I8 => |_| unreachable!("no workload has i8 outputs"),
-    }
-}
-
-fn value(dtype: Dtype, bytes: &[u8], element: usize) -> f64 {
-    let size = dtype.size() as usize;
-    let bits = bits(&bytes[element * size..][..size]);
-    match dtype {
-        Dtype::F32 => f64::from(f32::from_bits(bits)),
-        Dtype::F16 => half::f16::from_bits(bits as u16).to_f64(),
-        Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
-        Dtype::I32 => f64::from(bits.cast_signed()),
-        Dtype::I8 => f64::from((bits as u8).cast_signed()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use attest::spec::Dtype;
+
+    use super::element::value;
     use super::*;
     use crate::catalogue::find;
     use crate::inputs;
     use crate::specify::dims_of;
+    use crate::workload::{POISON, bytes};
 
     const SEED: [u8; 32] = [3; 32];
 

@@ -1,0 +1,142 @@
+//! One output against its reference.
+
+use attest::spec::{Class, Dims, FormulaError, Tensor};
+use rayon::prelude::*;
+
+use super::Mismatch;
+use super::element::{bits, unwritten_in, value};
+use super::rows::Rows;
+use super::tally::Tally;
+use crate::workload::{Row, Workload, bytes};
+
+/// Allowed |got - want|: `abs + rel * |want|`; both zero for exact workloads.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    abs: f64,
+    rel: f64,
+}
+
+impl Bound {
+    pub(super) fn of(workload: &Workload, dims: &Dims) -> Result<Self, FormulaError> {
+        const PPT: f64 = 1e-12;
+        Ok(match &workload.spec.tolerance {
+            None => Self { abs: 0.0, rel: 0.0 },
+            Some(tolerance) => Self {
+                abs: tolerance.abs_ppt.eval(dims)? as f64 * PPT,
+                rel: tolerance.rel_ppt as f64 * PPT,
+            },
+        })
+    }
+
+    fn allowed(self, want: f64) -> f64 {
+        self.abs + self.rel * want.abs()
+    }
+}
+
+/// An output as one launch left it.
+pub(super) struct Output<'a> {
+    pub(super) workload: &'a Workload,
+    pub(super) dims: &'a Dims,
+    pub(super) index: usize,
+    pub(super) tensor: &'a Tensor,
+    pub(super) bytes: &'a [u8],
+    pub(super) rows: Rows,
+    pub(super) bound: Bound,
+}
+
+impl Output<'_> {
+    pub(super) fn expect_size(&self) -> Result<(), Mismatch> {
+        let (got, want) = (self.bytes.len() as u64, bytes(self.tensor, self.dims));
+        if got == want {
+            return Ok(());
+        }
+        Err(Mismatch::OutputSize {
+            workload: self.workload.spec.id.clone(),
+            output: self.tensor.name.clone(),
+            got,
+            want,
+        })
+    }
+
+    /// No element holds the poison, no float is NaN.
+    pub(super) fn expect_written(&self) -> Result<(), Mismatch> {
+        const STRIP: usize = 1 << 16;
+        let size = self.tensor.dtype.size() as usize;
+        let unwritten = unwritten_in(self.tensor.dtype);
+        let found = self
+            .bytes
+            .par_chunks(STRIP * size)
+            .enumerate()
+            .find_map_first(|(strip, bytes)| {
+                let within = bytes.chunks_exact(size).position(unwritten)?;
+                Some(strip * STRIP + within)
+            });
+        match found {
+            None => Ok(()),
+            Some(element) => Err(Mismatch::Unwritten {
+                workload: self.workload.spec.id.clone(),
+                place: self.rows.place(element as u64),
+                bits: bits(&self.bytes[element * size..][..size]),
+            }),
+        }
+    }
+
+    pub(super) fn compare(&self, inputs: &[&[u8]], sample_seed: &[u8; 32]) -> Result<Tally, Mismatch> {
+        let rows = self.rows.to_compare(self.workload, self.dims, sample_seed)?;
+        let tallies: Result<Vec<Tally>, Mismatch> = rows
+            .into_par_iter()
+            .map(|row| self.compare_row(inputs, row))
+            .collect();
+        let mut sum = Tally::default();
+        // In the order of the rows, so that the figures do not depend on the threads.
+        tallies?.into_iter().for_each(|tally| sum.add(tally));
+        Ok(sum)
+    }
+
+    fn compare_row(&self, inputs: &[&[u8]], index: u64) -> Result<Tally, Mismatch> {
+        let row = Row {
+            output: self.index,
+            index,
+        };
+        let wanted = (self.workload.reference)(self.dims, inputs, row);
+        let elements = self.rows.elements(index);
+        assert_eq!(
+            wanted.len(),
+            elements.clone().count(),
+            "a reference gives whole rows"
+        );
+        let mut tally = Tally::default();
+        for (element, want) in elements.zip(wanted) {
+            let got = value(self.tensor.dtype, self.bytes, element);
+            let right = match self.workload.spec.class {
+                Class::Exact => got.to_bits() == want.to_bits(),
+                Class::Float => (got - want).abs() <= self.bound.allowed(want),
+            };
+            if !right {
+                return Err(self.mismatch(element, got, want));
+            }
+            tally.element(got, want, self.bound.allowed(want));
+        }
+        Ok(tally)
+    }
+
+    fn mismatch(&self, element: usize, got: f64, want: f64) -> Mismatch {
+        let workload = self.workload.spec.id.clone();
+        let place = self.rows.place(element as u64);
+        match self.workload.spec.class {
+            Class::Exact => Mismatch::Unequal {
+                workload,
+                place,
+                got,
+                want,
+            },
+            Class::Float => Mismatch::TooFar {
+                workload,
+                place,
+                got,
+                want,
+                allowed: self.bound.allowed(want),
+            },
+        }
+    }
+}
