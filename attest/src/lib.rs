@@ -60,6 +60,7 @@ pub mod key;
 pub mod leaf;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod receipt;
 pub mod run;
 pub mod schema;
