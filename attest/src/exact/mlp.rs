@@ -5,6 +5,8 @@
 //! `X'[i][j]` is the top byte of `u32(y[j]) * 0x9E3779B1`. The commitment is the Merkle root over the m rows after T steps.
 //! Lanes never mix: a checker recomputes the opened lanes alone.
 
+mod batch;
+
 use super::stream;
 use crate::digest::Sha256;
 use crate::merkle;
@@ -41,8 +43,7 @@ pub enum MlpError {
 pub struct Mlp {
     params: Params,
     seed: [u8; 32],
-    /// Widened to i16, which processors multiply and add in pairs.
-    weights: Vec<Vec<i16>>,
+    layers: Vec<batch::Layer>,
 }
 
 impl Mlp {
@@ -56,53 +57,44 @@ impl Mlp {
         let layer = |index: usize| {
             let name = format!("proof.mlp.i8/w/{index}");
             let weights = stream::i8s(seed, &name, 0, params.width * params.width);
-            weights.into_iter().map(i16::from).collect()
+            batch::Layer::new(params.width, &weights)
         };
         Ok(Self {
             params,
             seed: *seed,
-            weights: (0..params.layers).map(layer).collect(),
+            layers: (0..params.layers).map(layer).collect(),
         })
     }
 
-    /// The final row of one lane: what a checker recomputes.
+    /// The final row of one lane.
     pub fn lane(&self, lane: u64) -> Result<Vec<i8>, MlpError> {
+        self.lanes(&[lane]).map(|mut rows| rows.swap_remove(0))
+    }
+
+    /// The final rows of some lanes, in their order: what a checker recomputes, at 2 n^2 T operations a lane.
+    pub fn lanes(&self, lanes: &[u64]) -> Result<Vec<Vec<i8>>, MlpError> {
         let Params {
-            lanes, width, steps, ..
+            lanes: count,
+            width,
+            steps,
+            ..
         } = self.params;
-        if lane >= lanes {
-            return Err(MlpError::NoSuchLane { lane, lanes });
+        if let Some(&lane) = lanes.iter().find(|&&lane| lane >= count) {
+            return Err(MlpError::NoSuchLane { lane, lanes: count });
         }
-        let mut row: Vec<i16> = stream::i8s(&self.seed, "proof.mlp.i8/x", lane * width as u64, width)
-            .into_iter()
-            .map(i16::from)
-            .collect();
-        let mut next = vec![0; width];
+        let first = |&lane: &u64| stream::i8s(&self.seed, "proof.mlp.i8/x", lane * width as u64, width);
+        let mut rows = batch::Rows::new(width, &lanes.iter().map(first).collect::<Vec<_>>());
         for step in 0..steps {
-            let weights = &self.weights[(step % self.params.layers as u64) as usize];
-            for (out, weights) in next.iter_mut().zip(weights.chunks_exact(width)) {
-                *out = mix(dot(&row, weights));
-            }
-            std::mem::swap(&mut row, &mut next);
+            rows.step(&self.layers[(step % self.params.layers as u64) as usize]);
         }
-        Ok(row.into_iter().map(|value| value as i8).collect())
+        Ok(rows.into_rows(lanes.len(), width))
     }
 
     /// The final state, m x n.
     pub fn state(&self) -> Result<Vec<i8>, MlpError> {
-        let mut state = Vec::new();
-        for lane in 0..self.params.lanes {
-            state.extend(self.lane(lane)?);
-        }
-        Ok(state)
+        let all: Vec<u64> = (0..self.params.lanes).collect();
+        Ok(self.lanes(&all)?.concat())
     }
-}
-
-fn dot(row: &[i16], weights: &[i16]) -> i32 {
-    row.iter()
-        .zip(weights)
-        .map(|(&x, &w)| i32::from(x) * i32::from(w))
-        .sum()
 }
 
 fn mix(sum: i32) -> i16 {
@@ -159,7 +151,10 @@ mod tests {
 
     #[test]
     fn the_widest_sum_stays_exact() {
-        let row = [-128i16; MAX_WIDTH];
-        assert_eq!(dot(&row, &row), 1 << 24);
+        let extremes = vec![-128i8; MAX_WIDTH * MAX_WIDTH];
+        let mut rows = batch::Rows::new(MAX_WIDTH, &[vec![-128; MAX_WIDTH]]);
+        rows.step(&batch::Layer::new(MAX_WIDTH, &extremes));
+        let want = mix(1 << 24) as i8;
+        assert_eq!(rows.into_rows(1, MAX_WIDTH), [vec![want; MAX_WIDTH]]);
     }
 }

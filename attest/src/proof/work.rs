@@ -145,7 +145,7 @@ impl Work {
             } => {
                 let whole = width.is_multiple_of(64) && (64..=mlp::MAX_WIDTH as u64).contains(&width);
                 allowed(whole, "width", width, "a multiple of 64 up to 1024")?;
-                between("layers", layers, 1, 64, "between 1 and 64")?;
+                between("layers", layers, 1, 16, "between 1 and 16")?;
                 between("steps", steps, 1, 1 << 32, "between 1 and 2^32")?;
             }
             Self::Vram {
@@ -215,8 +215,8 @@ impl Work {
                 };
                 let work = Mlp::new(&seed.0, params).map_err(|error| error.to_string())?;
                 let bytes = |row: Vec<i8>| row.into_iter().map(i8::cast_unsigned).collect();
-                let rows = lanes.iter().map(|&lane| work.lane(lane).map(bytes));
-                rows.collect::<Result<_, _>>().map_err(|error| error.to_string())
+                let rows = work.lanes(lanes).map_err(|error| error.to_string())?;
+                Ok(rows.into_iter().map(bytes).collect())
             }
             Self::Vram {
                 entries,
