@@ -106,7 +106,7 @@ impl Job<'_> {
         if let Some(reason) = self.device.refusal(self.workload, dims, sets) {
             return Err(Refusal::Unsupported(reason));
         }
-        let inputs = kernels::inputs::generate(spec, dims, &self.seed.0);
+        let inputs = kernels::inputs::generate(self.workload, dims, &self.seed.0);
         let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
         let timing = self.witnessed(record, &mut *loaded, sets, tick)?;
         if timing.stop == Stop::Interrupted {

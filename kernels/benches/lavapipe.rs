@@ -38,6 +38,9 @@ static MADD: Workload = Workload {
     },
     cpu: |_, _, _| (),
     reference: |_, _, _| vec![],
+    inputs: None,
+    derived: None,
+    limits: None,
 };
 
 static MADD_KERNEL: Kernel = Kernel {
@@ -126,7 +129,7 @@ struct Contender<'a> {
 impl<'a> Contender<'a> {
     /// The first launch compiles the shader, so it is made here.
     fn load(device: &'a dyn Device, workload: &Workload, dims: &Dims, flop: u64) -> Self {
-        let inputs = inputs::generate(workload.spec, dims, &[7; 32]);
+        let inputs = inputs::generate(workload, dims, &[7; 32]);
         let mut loaded = device.load(workload, dims, &inputs, 1).expect("a small case");
         loaded.run(1).expect("a launch");
         Self { loaded, flop }

@@ -96,7 +96,7 @@ fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
         .iter()
         .map(|&(name, size)| (name.to_owned(), size))
         .collect();
-    let inputs = inputs::generate(workload.spec, &dims, &attest::exact::PUBLIC_SEED);
+    let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
     let mut loaded = cpu
         .load(workload, &dims, &inputs, 1)
         .expect("memory for the case");

@@ -2,6 +2,7 @@
 
 mod cpu;
 pub mod cuda;
+mod extents;
 pub mod nvml;
 pub mod vulkan;
 
@@ -69,6 +70,18 @@ pub trait Loaded {
 
     /// The outputs of one set, in the specification's order.
     fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError>;
+
+    /// `len` bytes from `offset` of one output of one set; the rest of it is not read.
+    fn read_range(
+        &mut self,
+        output: usize,
+        set: u32,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, DeviceError>;
+
+    /// Gives an input new contents, as long as the old, in every set: a new seed for what is loaded.
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError>;
 }
 
 /// One batch by two clocks.
@@ -103,4 +116,7 @@ pub enum DeviceError {
         api: &'static str,
         kernel: &'static str,
     },
+    /// A tensor, a set or bytes that the loaded case does not have.
+    #[error("{device}: {reason}")]
+    Outside { device: String, reason: String },
 }

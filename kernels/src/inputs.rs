@@ -1,14 +1,18 @@
-//! Inputs of a case, drawn from the seed. The streams are defined in [`attest::exact::stream`].
+//! Inputs of a case, drawn from the seed: the streams of [`attest::exact::stream`], unless the workload has its own.
 
 use attest::exact::stream::{Form, fill};
-use attest::spec::{Dims, Spec, Tensor};
+use attest::spec::{Dims, Tensor};
 use rayon::prelude::*;
 
-use crate::workload::bytes;
+use crate::workload::{Workload, bytes};
 
 /// Every input in the specification's order, as dense little-endian bytes.
-pub fn generate(spec: &Spec, dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
-    spec.inputs
+pub fn generate(workload: &Workload, dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
+    if let Some(inputs) = workload.inputs {
+        return inputs(dims, seed);
+    }
+    let tensors = &workload.spec.inputs;
+    tensors
         .iter()
         .map(|tensor| tensor_bytes(tensor, dims, seed))
         .collect()
@@ -39,7 +43,7 @@ mod tests {
     fn strips_join_to_the_stream_of_the_whole_tensor() {
         let n = (1 << 18) + 5;
         let workload = find("mem.triad.v1").expect("in the catalogue");
-        let inputs = generate(workload.spec, &dims_of(&[("n", n)]), &[7; 32]);
+        let inputs = generate(workload, &dims_of(&[("n", n)]), &[7; 32]);
         for (input, tensor) in inputs.iter().zip(&workload.spec.inputs) {
             assert_eq!(
                 input,

@@ -14,14 +14,26 @@ pub struct Workload {
     pub cpu: CpuKernel,
     /// One [`Row`] of one output in f64, from the inputs.
     pub reference: fn(&Dims, &[&[u8]], Row) -> Vec<f64>,
+    /// Inputs from the seed where they are not the streams of [`inputs`](crate::inputs): small keys, for instance.
+    pub inputs: Option<Draw>,
+    /// The whole of an output that follows from the outputs before it, and is checked against them; `None` for an output
+    /// that has a reference.
+    pub derived: Option<Derive>,
+    /// Why no device runs such a case: a size that the definition excludes.
+    pub limits: Option<fn(&Dims) -> Option<String>>,
 }
+
+/// Every input in the specification's order, from the seed.
+pub type Draw = fn(&Dims, &[u8; 32]) -> Vec<Vec<u8>>;
+
+/// Dimensions, which output, and all outputs, of which those after it may be anything.
+pub type Derive = fn(&Dims, usize, &[Vec<u8>]) -> Option<Vec<u8>>;
 
 /// Runs one case on the threads of the current rayon pool. Slices are aligned to their elements.
 pub type CpuKernel = fn(&Dims, &[&[u8]], &mut [&mut [u8]]);
 
 /// The last dimension of an output at one place of the others; of an output with one dimension, one stretch of
 /// [`VECTOR_ROW`] elements.
-
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// Which output, in the specification's order.

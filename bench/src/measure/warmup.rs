@@ -101,6 +101,12 @@ mod tests {
         fn read(&mut self, _set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
             Ok(Vec::new())
         }
+        fn read_range(&mut self, _: usize, _: u32, _: u64, _: usize) -> Result<Vec<u8>, DeviceError> {
+            Ok(Vec::new())
+        }
+        fn write(&mut self, _: usize, _: &[u8]) -> Result<(), DeviceError> {
+            Ok(())
+        }
     }
 
     #[test]

@@ -1,25 +1,11 @@
-//! One element of an output as its bits, as a number, as poison.
+//! One element of an output as its bits and as a number.
 
 use attest::spec::Dtype;
-
-use crate::workload::POISON;
 
 pub(super) fn bits(element: &[u8]) -> u32 {
     let mut word = [0; 4];
     word[..element.len()].copy_from_slice(element);
     u32::from_le_bytes(word)
-}
-
-/// Whether an element was left as poison or is NaN. Both halves of the poison are NaN as f16 and bf16; a workload with i8
-/// outputs would need another poison, and there is none.
-pub(super) fn unwritten_in(dtype: Dtype) -> fn(&[u8]) -> bool {
-    match dtype {
-        Dtype::F32 => |element| f32::from_bits(bits(element)).is_nan(),
-        Dtype::F16 => |element| half::f16::from_bits(bits(element) as u16).is_nan(),
-        Dtype::Bf16 => |element| half::bf16::from_bits(bits(element) as u16).is_nan(),
-        Dtype::I32 => |element| bits(element) == POISON,
-        Dtype::I8 => |_| unreachable!("no workload has i8 outputs"),
-    }
 }
 
 /// Element number `element` of `bytes`, exactly.

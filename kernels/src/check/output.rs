@@ -4,9 +4,10 @@ use attest::spec::{Class, Dims, FormulaError, Tensor};
 use rayon::prelude::*;
 
 use super::Mismatch;
-use super::element::{bits, unwritten_in, value};
+use super::element::{bits, value};
 use super::rows::Rows;
 use super::tally::Tally;
+use super::unwritten;
 use crate::workload::{Row, Workload, bytes};
 
 /// Allowed |got - want|: `abs + rel * |want|`; both zero for exact workloads.
@@ -60,18 +61,8 @@ impl Output<'_> {
 
     /// No element holds the poison, no float is NaN.
     pub(super) fn expect_written(&self) -> Result<(), Mismatch> {
-        const STRIP: usize = 1 << 16;
         let size = self.tensor.dtype.size() as usize;
-        let unwritten = unwritten_in(self.tensor.dtype);
-        let found = self
-            .bytes
-            .par_chunks(STRIP * size)
-            .enumerate()
-            .find_map_first(|(strip, bytes)| {
-                let within = bytes.chunks_exact(size).position(unwritten)?;
-                Some(strip * STRIP + within)
-            });
-        match found {
+        match unwritten::first(self.tensor.dtype, self.bytes) {
             None => Ok(()),
             Some(element) => Err(Mismatch::Unwritten {
                 workload: self.workload.spec.id.clone(),
@@ -91,6 +82,28 @@ impl Output<'_> {
         // In the order of the rows, so that the figures do not depend on the threads.
         tallies?.into_iter().for_each(|tally| sum.add(tally));
         Ok(sum)
+    }
+
+    /// Every byte of an output that follows from those before it.
+    pub(super) fn compare_whole(&self, want: &[u8]) -> Result<Tally, Mismatch> {
+        assert_eq!(want.len(), self.bytes.len(), "a derived output is whole");
+        let unequal = self
+            .bytes
+            .par_iter()
+            .zip(want)
+            .position_first(|(got, want)| got != want);
+        if let Some(byte) = unequal {
+            let dtype = self.tensor.dtype;
+            let element = byte / dtype.size() as usize;
+            return Err(self.mismatch(
+                element,
+                value(dtype, self.bytes, element),
+                value(dtype, want, element),
+            ));
+        }
+        let mut tally = Tally::default();
+        tally.equal(want.len() as u64 / self.tensor.dtype.size());
+        Ok(tally)
     }
 
     fn compare_row(&self, inputs: &[&[u8]], index: u64) -> Result<Tally, Mismatch> {

@@ -26,6 +26,11 @@ impl Tally {
         }
     }
 
+    /// So many elements that were compared bit for bit.
+    pub(super) fn equal(&mut self, elements: u64) {
+        self.checked += elements;
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.checked += other.checked;
         self.squared_error += other.squared_error;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
 
+use super::extents::Extents;
 use super::{Device, DeviceError, Elapsed, Loaded};
 use crate::aligned::Buffer;
 use crate::workload::{CpuKernel, POISON, Workload, bytes};
@@ -56,6 +57,9 @@ impl Device for Cpu {
     }
 
     fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
+            return Some(reason);
+        }
         let tensors = workload.spec.inputs.iter().chain(&workload.spec.outputs);
         let set: u64 = tensors.map(|tensor| bytes(tensor, dims)).sum();
         let wanted = set.saturating_mul(u64::from(input_sets));
@@ -89,6 +93,7 @@ impl Device for Cpu {
             cpu: self,
             run: workload.cpu,
             dims: dims.clone(),
+            extents: Extents::new(&self.facts.id, workload, dims, inputs, input_sets),
             sets: (0..input_sets.max(1)).map(|_| set()).collect::<Result<_, _>>()?,
             next: 0,
         }))
@@ -118,6 +123,7 @@ struct Resident<'a> {
     cpu: &'a Cpu,
     run: CpuKernel,
     dims: Dims,
+    extents: Extents,
     sets: Vec<Set>,
     /// Set of the next launch.
     next: usize,
@@ -173,6 +179,25 @@ impl Loaded for Resident<'_> {
     fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
         let outputs = self.sets[set as usize].outputs.iter();
         Ok(outputs.map(|buffer| buffer.bytes().to_vec()).collect())
+    }
+
+    fn read_range(
+        &mut self,
+        output: usize,
+        set: u32,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let range = self.extents.range(output, set, offset, len)?;
+        Ok(self.sets[set as usize].outputs[output].bytes()[range].to_vec())
+    }
+
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.extents.expect_input(input, bytes.len())?;
+        for set in &mut self.sets {
+            set.inputs[input].bytes_mut().copy_from_slice(bytes);
+        }
+        Ok(())
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) static WORKLOAD: Workload = Workload {
     plan: launch::plan,
     cpu: cpu::run,
     reference: reference::row,
+    inputs: None,
+    derived: None,
+    limits: None,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {

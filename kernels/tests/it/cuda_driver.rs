@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use attest::digest::Sha256;
 use attest::statement::Api;
-use kernels::catalogue::WORKLOADS;
+use kernels::catalogue::{WORKLOADS, find};
 use kernels::device::cuda::Outcome;
 use kernels::device::{self, Device, DeviceError, Loaded};
 use kernels::inputs;
@@ -17,6 +17,7 @@ use kernels::workload::Workload;
 use tempfile::TempDir;
 
 use crate::harness::{dims, expect_right, fresh_seed};
+use crate::parts;
 use crate::shim::library::compiled;
 use crate::sizes::odd_sizes;
 
@@ -178,6 +179,16 @@ fn a_card_that_is_a_fake() {
             expect_right(card.as_ref(), workload, &dims, fresh_seed());
         }
     }
+    for workload in WORKLOADS {
+        let dims = odd_sizes(workload).swap_remove(2);
+        parts::rewritten_inputs_are_what_is_computed(card.as_ref(), workload, &dims);
+        let inputs = inputs::generate(workload, &dims, &[7; 32]);
+        let mut loaded = card.load(workload, &dims, &inputs, 2).expect("a small case");
+        loaded.run(2).expect("launches");
+        parts::parts_are_those_of_the_whole(loaded.as_mut(), 1);
+    }
+    let gemm = find("gemm.i8.v1").expect("in the catalogue");
+    parts::expect_refusals(card.as_ref(), gemm, &dims(&[("m", 3), ("n", 5), ("k", 7)]));
     batches_agree_with_the_host(card.as_ref(), WORKLOADS[0]);
     launches_rotate_over_the_sets(card.as_ref(), WORKLOADS[0]);
     too_much_is_refused_and_reported(card.as_ref(), WORKLOADS[0]);
@@ -187,7 +198,7 @@ fn a_card_that_is_a_fake() {
 /// Batches on both sides of the number queued before the gate opens.
 fn batches_agree_with_the_host(card: &dyn Device, copy: &Workload) {
     let dims = dims(&[("n", 5_003)]);
-    let inputs = inputs::generate(copy.spec, &dims, &[7; 32]);
+    let inputs = inputs::generate(copy, &dims, &[7; 32]);
     let mut loaded = card.load(copy, &dims, &inputs, 1).expect("a small case");
     for launches in [1, 255, 256, 257, 700] {
         // The device's span lies inside the host's, and fills it unless the host was kept from running.
@@ -203,7 +214,7 @@ fn batches_agree_with_the_host(card: &dyn Device, copy: &Workload) {
 
 fn launches_rotate_over_the_sets(card: &dyn Device, copy: &Workload) {
     let dims = dims(&[("n", 5)]);
-    let inputs = inputs::generate(copy.spec, &dims, &[7; 32]);
+    let inputs = inputs::generate(copy, &dims, &[7; 32]);
     let mut loaded = card.load(copy, &dims, &inputs, 3).expect("a small case");
     loaded.poison().expect("poisoned");
     let written =
@@ -228,7 +239,7 @@ fn too_much_is_refused_and_reported(card: &dyn Device, copy: &Workload) {
     let reason = card.refusal(copy, &large, 64).expect("more than the fake has");
     assert!(reason.contains("536870912 bytes"), "{reason}");
     assert_eq!(card.refusal(copy, &large, 1), None);
-    let inputs = inputs::generate(copy.spec, &large, &[7; 32]);
+    let inputs = inputs::generate(copy, &large, &[7; 32]);
     let error = card
         .load(copy, &large, &inputs, 64)
         .err()

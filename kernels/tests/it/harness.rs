@@ -48,7 +48,7 @@ pub(crate) fn run_and_check(
     if let Some(reason) = device.refusal(workload, dims, SETS) {
         return Err(format!("refused: {reason}"));
     }
-    let inputs = inputs::generate(workload.spec, dims, &seed.0);
+    let inputs = inputs::generate(workload, dims, &seed.0);
     let mut loaded = device
         .load(workload, dims, &inputs, SETS)
         .map_err(|error| error.to_string())?;

@@ -95,6 +95,7 @@ impl Device for Shim {
             let flush = if set % 2 == 0 { Flush::End } else { Flush::Start };
             let outputs = workload.spec.outputs.iter();
             Set {
+                flush,
                 inputs: inputs.iter().map(|input| Guarded::input(input, flush)).collect(),
                 outputs: outputs
                     .map(|output| Guarded::new(bytes(output, dims) as usize, flush))
@@ -142,6 +143,7 @@ struct Case<'shim> {
 }
 
 struct Set {
+    flush: Flush,
     inputs: Vec<Guarded>,
     outputs: Vec<Guarded>,
     scratch: Vec<Guarded>,
@@ -200,5 +202,24 @@ impl Loaded for Case<'_> {
         outputs
             .map(|output| output.dense().map_err(self.shim.failed("reading an output")))
             .collect()
+    }
+
+    fn read_range(
+        &mut self,
+        output: usize,
+        set: u32,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let whole = self.sets[set as usize].outputs[output].dense();
+        let whole = whole.map_err(self.shim.failed("reading an output"))?;
+        Ok(whole[offset as usize..][..len].to_vec())
+    }
+
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        for set in &mut self.sets {
+            set.inputs[input] = Guarded::input(bytes, set.flush);
+        }
+        Ok(())
     }
 }

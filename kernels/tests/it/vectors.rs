@@ -43,7 +43,7 @@ fn every_device_reproduces_the_vectors_of_gemm_f32_exact() {
     for device in devices() {
         for vector in section(&vectors, "gemm.f32.exact") {
             let dims = dims(&["m", "n", "k"].map(|name| (name, size(vector, name))));
-            let inputs = inputs::generate(workload.spec, &dims, &seed(&vectors));
+            let inputs = inputs::generate(workload, &dims, &seed(&vectors));
             let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");

@@ -104,7 +104,7 @@ fn a_device_on_the_processor_is_called_software_and_no_gpu() {
 fn long_batch(device: &dyn Device) -> Vec<Elapsed> {
     let case = dims(&[("rows", 64), ("cols", 512)]);
     let softmax = workload("softmax.f32.v1");
-    let inputs = inputs::generate(softmax.spec, &case, &fresh_seed().0);
+    let inputs = inputs::generate(softmax, &case, &fresh_seed().0);
     let mut loaded = device.load(softmax, &case, &inputs, 1).expect("a small case");
     assert_eq!(loaded.timer().source, TimerSource::VulkanTimestamp);
     loaded.run(1).expect("the launch that compiles");
@@ -135,7 +135,7 @@ fn more_launches_take_longer_by_the_devices_clock() {
     let case = dims(&[("n", 1 << 20)]);
     let copy = workload("mem.copy.v1");
     for device in devices() {
-        let inputs = inputs::generate(copy.spec, &case, &fresh_seed().0);
+        let inputs = inputs::generate(copy, &case, &fresh_seed().0);
         let mut loaded = device.load(copy, &case, &inputs, 1).expect("a small case");
         loaded.run(1).expect("the launch that compiles");
         let fastest = |launches| {
@@ -156,7 +156,7 @@ fn an_output_set_whose_launch_was_left_out_still_holds_poison() {
     for device in devices() {
         for workload in WORKLOADS {
             let case = &workload.spec.cases[0].dims;
-            let inputs = inputs::generate(workload.spec, case, &seed.0);
+            let inputs = inputs::generate(workload, case, &seed.0);
             let mut loaded = device.load(workload, case, &inputs, 3).expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");
@@ -191,7 +191,7 @@ fn poison_reaches_every_byte_of_an_odd_output() {
     let rmsnorm = workload("rmsnorm.f16.v1");
     let case = dims(&[("rows", 3), ("cols", 7)]);
     for device in devices() {
-        let inputs = inputs::generate(rmsnorm.spec, &case, &fresh_seed().0);
+        let inputs = inputs::generate(rmsnorm, &case, &fresh_seed().0);
         let mut loaded = device.load(rmsnorm, &case, &inputs, 2).expect("a small case");
         loaded.run(2).expect("launches");
         loaded.poison().expect("poisoned");
@@ -211,7 +211,7 @@ fn a_batch_of_many_command_buffers_runs_whole() {
     let case = dims(&[("n", 5)]);
     let seed = fresh_seed();
     for device in devices() {
-        let inputs = inputs::generate(copy.spec, &case, &seed.0);
+        let inputs = inputs::generate(copy, &case, &seed.0);
         let mut loaded = device.load(copy, &case, &inputs, 7).expect("a small case");
         loaded.poison().expect("poisoned");
         // Two full command buffers and one launch; 8193 = 3 modulo 7 sets, so the next batch begins elsewhere.
@@ -249,7 +249,7 @@ fn outputs_of_repeated_launches_are_the_same_bytes() {
     for device in devices() {
         for workload in WORKLOADS {
             let case = &workload.spec.cases[0].dims;
-            let inputs = inputs::generate(workload.spec, case, &seed.0);
+            let inputs = inputs::generate(workload, case, &seed.0);
             let mut loaded = device.load(workload, case, &inputs, 1).expect("a small case");
             let digests: Vec<Sha256> = (0..3)
                 .map(|_| {

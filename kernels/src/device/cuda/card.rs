@@ -175,6 +175,9 @@ impl Device for Card {
     }
 
     fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
+            return Some(reason);
+        }
         let plan = (workload.plan)(dims, TARGET);
         if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
             return Some(format!("kernel {} has no CUDA code", launch.kernel.name));

@@ -3,12 +3,14 @@
 #![allow(unsafe_code, reason = "kernels take raw device pointers")]
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use attest::spec::Dims;
 use attest::statement::{Timer, TimerSource};
 use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{CudaFunction, CudaSlice, DevicePtr, DriverError};
+use cudarc::driver::{CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError};
 
+use super::super::extents::Extents;
 use super::super::{Device, DeviceError, Elapsed, Loaded};
 use super::card::{Card, Opened, TARGET};
 use super::gate::LEAD;
@@ -24,15 +26,16 @@ pub(super) struct Case<'card> {
     card: &'card Card,
     opened: &'card Opened,
     sets: Vec<Set>,
+    extents: Extents,
     /// Counts launches since the last [`Loaded::poison`]: the set of the next one follows from it.
     next: u64,
     output_bytes: Vec<usize>,
-    _inputs: Vec<CudaSlice<u8>>,
     _scratch: Vec<CudaSlice<u8>>,
 }
 
 /// One set of buffers and the launches that work on it.
 struct Set {
+    inputs: Vec<CudaSlice<u8>>,
     outputs: Vec<CudaSlice<u8>>,
     calls: Vec<Call>,
 }
@@ -82,9 +85,9 @@ impl<'card> Case<'card> {
             card,
             opened,
             sets: vec![],
+            extents: Extents::new(&card.facts().id, workload, dims, inputs, input_sets),
             next: 0,
             output_bytes: output_bytes.iter().map(|bytes| *bytes as usize).collect(),
-            _inputs: vec![],
             _scratch: vec![],
         };
         let wanted = footprint(workload, dims, &plan, input_sets);
@@ -112,8 +115,7 @@ impl<'card> Case<'card> {
             let stream = &self.opened.stream;
             self.card.call("uploading an input", || {
                 stream.memset_zeros(&mut buffer)?;
-                let mut dense = buffer.slice_mut(..input.len());
-                stream.memcpy_htod(input.as_slice(), &mut dense)
+                upload(stream, input, &mut buffer)
             })?;
             uploaded.push(buffer);
         }
@@ -128,8 +130,11 @@ impl<'card> Case<'card> {
             Call::new(launch, function.clone(), launch.buffers.iter().map(address))
         });
         let calls = calls.collect();
-        self._inputs.append(&mut uploaded);
-        self.sets.push(Set { outputs, calls });
+        self.sets.push(Set {
+            inputs: uploaded,
+            outputs,
+            calls,
+        });
         Ok(())
     }
 
@@ -213,6 +218,11 @@ impl Call {
     }
 }
 
+/// The padding after the bytes is left as it is.
+fn upload(stream: &Arc<CudaStream>, bytes: &[u8], to: &mut CudaSlice<u8>) -> Result<(), DriverError> {
+    stream.memcpy_htod(bytes, &mut to.slice_mut(..bytes.len()))
+}
+
 impl Loaded for Case<'_> {
     fn timer(&self) -> Timer {
         Timer {
@@ -266,6 +276,35 @@ impl Loaded for Case<'_> {
             });
             let dense = dense.collect::<Result<_, DriverError>>()?;
             self.opened.stream.synchronize().map(|()| dense)
+        })
+    }
+
+    fn read_range(
+        &mut self,
+        output: usize,
+        set: u32,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let range = self.extents.range(output, set, offset, len)?;
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let part = self.sets[set as usize].outputs[output].slice(range);
+        self.card.call("reading a part of an output", || {
+            let read = self.opened.stream.clone_dtoh(&part)?;
+            self.opened.stream.synchronize().map(|()| read)
+        })
+    }
+
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.extents.expect_input(input, bytes.len())?;
+        let (sets, stream) = (&mut self.sets, &self.opened.stream);
+        self.card.call("writing an input", || {
+            for set in sets {
+                upload(stream, bytes, &mut set.inputs[input])?;
+            }
+            stream.synchronize()
         })
     }
 }

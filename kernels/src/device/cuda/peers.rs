@@ -179,7 +179,7 @@ impl<'card> Bench<'card> {
             *size = i32::try_from(wanted).map_err(|_| CublasError::TooLarge(wanted as u64).to_string())?;
         }
         let types = Types::of(workload.spec.inputs[0].dtype).map_err(|error| error.to_string())?;
-        let inputs = inputs::generate(workload.spec, dims, &PUBLIC_SEED);
+        let inputs = inputs::generate(workload, dims, &PUBLIC_SEED);
         let [a, b] = [self.upload(&inputs[0])?, self.upload(&inputs[1])?];
         let c = self.buffer(bytes(&workload.spec.outputs[0], dims))?;
         let product = Product {

@@ -25,6 +25,9 @@ pub(super) fn refusal(
                 .to_owned(),
         );
     }
+    if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
+        return Some(reason);
+    }
     let bytes = match tensors(workload, dims) {
         Ok(bytes) => bytes,
         Err(reason) => return Some(reason),

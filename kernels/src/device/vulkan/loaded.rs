@@ -12,6 +12,7 @@ use vulkano::descriptor_set::allocator::StandardDescriptorSetAllocator;
 use vulkano::descriptor_set::{DescriptorSet, WriteDescriptorSet};
 use vulkano::pipeline::{ComputePipeline, Pipeline};
 
+use super::super::extents::Extents;
 use super::super::{DeviceError, Elapsed, Loaded};
 use super::batch::Stopwatch;
 use super::context::{Context, Failure};
@@ -34,6 +35,7 @@ pub(super) struct Step {
 /// when a batch is shorter than the rotation.
 pub(super) struct LoadedCase {
     context: Arc<Context>,
+    extents: Extents,
     /// Never dropped once the device hangs, because it may still use everything in here.
     work: ManuallyDrop<Work>,
     hung: bool,
@@ -64,11 +66,14 @@ impl LoadedCase {
     ) -> Result<Self, DeviceError> {
         let work = Work::new(&context, target, workload, dims, input_sets.max(1))?;
         let mut case = Self {
+            extents: Extents::new(&context.id, workload, dims, inputs, input_sets),
             context,
             work: ManuallyDrop::new(work),
             hung: false,
         };
-        case.with(|work| work.upload(inputs))?;
+        for (index, bytes) in inputs.iter().enumerate() {
+            case.with(|work| work.upload(index, bytes))?;
+        }
         case.with(Work::poison)?;
         Ok(case)
     }
@@ -115,6 +120,22 @@ impl Loaded for LoadedCase {
     fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
         self.with(|work| work.read(set as usize))
     }
+
+    fn read_range(
+        &mut self,
+        output: usize,
+        set: u32,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let range = self.extents.range(output, set, offset, len)?;
+        self.with(|work| work.memory.download(&work.outputs[set as usize][output], range))
+    }
+
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        self.extents.expect_input(input, bytes.len())?;
+        self.with(|work| work.upload(input, bytes))
+    }
 }
 
 impl Work {
@@ -158,12 +179,10 @@ impl Work {
         })
     }
 
-    fn upload(&mut self, inputs: &[Vec<u8>]) -> Result<(), Failure> {
-        for (index, bytes) in inputs.iter().enumerate() {
-            let targets: Vec<_> = self.inputs.iter().map(|set| set[index].clone()).collect();
-            self.memory.upload(bytes, &targets)?;
-        }
-        Ok(())
+    /// Writes an input of every set.
+    fn upload(&mut self, input: usize, bytes: &[u8]) -> Result<(), Failure> {
+        let targets: Vec<_> = self.inputs.iter().map(|set| set[input].clone()).collect();
+        self.memory.upload(bytes, &targets)
     }
 
     fn poison(&mut self) -> Result<(), Failure> {
@@ -199,7 +218,7 @@ impl Work {
         self.outputs[set % self.outputs.len()]
             .iter()
             .zip(&self.output_bytes)
-            .map(|(tensor, bytes)| self.memory.download(tensor, *bytes))
+            .map(|(tensor, bytes)| self.memory.download(tensor, 0..*bytes))
             .collect()
     }
 }

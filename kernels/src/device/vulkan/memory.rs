@@ -1,5 +1,6 @@
 //! Buffers on the device, and the way of bytes to and from them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use vulkano::Validated;
@@ -91,20 +92,27 @@ impl Memory {
         Ok(())
     }
 
-    /// The first `bytes` bytes of a tensor.
-    pub(super) fn download(&self, source: &Subbuffer<[u32]>, bytes: usize) -> Result<Vec<u8>, Failure> {
+    /// A range of bytes of a tensor.
+    pub(super) fn download(
+        &self,
+        source: &Subbuffer<[u32]>,
+        range: Range<usize>,
+    ) -> Result<Vec<u8>, Failure> {
         let filter = MemoryTypeFilter::PREFER_HOST | MemoryTypeFilter::HOST_RANDOM_ACCESS;
-        let staging = self.allocate(staging_bytes(bytes), BufferUsage::TRANSFER_DST, filter)?;
-        let mut out = Vec::with_capacity(bytes);
-        while out.len() < bytes {
-            let length = (bytes - out.len()).min(STAGING_BYTES as usize);
-            let words = length.div_ceil(4) as u64;
-            let at = out.len() as u64 / 4;
+        let (first, end) = (range.start / 4, range.end.div_ceil(4));
+        let staging = self.allocate(
+            staging_bytes(4 * (end - first)),
+            BufferUsage::TRANSFER_DST,
+            filter,
+        )?;
+        let mut out = Vec::with_capacity(4 * (end - first));
+        for at in (first..end).step_by(STAGING_BYTES as usize / 4) {
+            let words = (end - at).min(STAGING_BYTES as usize / 4);
             let mut recorder = Recorder::begin(&self.context)?;
             recorder.barrier(Use::Shader, Use::Transfer)?;
             recorder.copy(
-                &source.clone().slice(at..at + words),
-                &staging.clone().slice(..words),
+                &source.clone().slice(at as u64..(at + words) as u64),
+                &staging.clone().slice(..words as u64),
             )?;
             recorder.barrier(Use::Transfer, Use::Host)?;
             self.finish(recorder, &staging)?;
@@ -112,8 +120,10 @@ impl Memory {
                 .as_bytes()
                 .read()
                 .map_err(|error| self.context.failure("reading back", error))?;
-            out.extend_from_slice(&read[..length]);
+            out.extend_from_slice(&read[..4 * words]);
         }
+        out.truncate(range.end - 4 * first);
+        out.drain(..range.start - 4 * first);
         Ok(out)
     }
 
