@@ -55,6 +55,9 @@ pub trait Device: Send {
 
     /// Energy the device has used since an arbitrary start, in millijoules, where a counter exists.
     fn energy_millijoules(&self) -> Option<u64>;
+
+    /// Memory that cases may be given now, in bytes, as far as the system or the driver tells.
+    fn free_bytes(&self) -> u64;
 }
 
 /// A case that is ready to launch. Launch i since the last poison uses input and output set i modulo the number of sets,

@@ -106,6 +106,10 @@ impl Device for Cpu {
     fn energy_millijoules(&self) -> Option<u64> {
         self.system.energy_millijoules()
     }
+
+    fn free_bytes(&self) -> u64 {
+        system::available_bytes().unwrap_or(0)
+    }
 }
 
 impl Cpu {

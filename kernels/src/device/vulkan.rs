@@ -141,6 +141,14 @@ impl Device for VulkanDevice {
             None => nvml::energy_millijoules_for(&self.uuid),
         }
     }
+
+    fn free_bytes(&self) -> u64 {
+        let heap = limits::free_bytes(&self.context);
+        match &self.processor {
+            Some(_) => heap.min(system::available_bytes().unwrap_or(0)),
+            None => heap,
+        }
+    }
 }
 
 /// Vulkan itself tells nothing of a device's state.

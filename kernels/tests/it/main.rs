@@ -4,6 +4,7 @@ mod cuda_driver;
 mod device_code;
 mod folders;
 mod harness;
+mod memory;
 mod parts;
 mod shim;
 mod sizes;

@@ -133,6 +133,10 @@ impl Device for Shim {
     fn energy_millijoules(&self) -> Option<u64> {
         None
     }
+
+    fn free_bytes(&self) -> u64 {
+        self.facts.memory_bytes
+    }
 }
 
 struct Case<'shim> {

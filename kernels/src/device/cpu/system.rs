@@ -40,7 +40,7 @@ pub(super) fn uuid() -> String {
 }
 
 /// Memory that can be had without swapping.
-pub(super) fn available_bytes() -> Option<u64> {
+pub(in crate::device) fn available_bytes() -> Option<u64> {
     meminfo_bytes("MemAvailable")
 }
 

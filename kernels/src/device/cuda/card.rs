@@ -75,6 +75,12 @@ impl Card {
         Ok(self.opened.get_or_init(|| opened))
     }
 
+    /// What of the card's memory cases may take when nothing else is on it.
+    fn usable_bytes(&self) -> u64 {
+        let memory = self.facts.memory_bytes;
+        memory - RESERVED_BYTES.min(memory / 8)
+    }
+
     /// Runs driver calls of one operation; whatever goes wrong names the operation.
     pub(super) fn call<T, E: Display>(
         &self,
@@ -198,8 +204,7 @@ impl Device for Card {
             ));
         }
         let wanted = footprint(workload, dims, &plan, input_sets);
-        let memory = self.facts.memory_bytes;
-        let limit = memory - RESERVED_BYTES.min(memory / 8);
+        let limit = self.usable_bytes();
         (wanted > limit)
             .then(|| format!("the case needs {wanted} bytes of device memory, {limit} are usable"))
     }
@@ -232,5 +237,13 @@ impl Device for Card {
 
     fn energy_millijoules(&self) -> Option<u64> {
         nvml::energy_millijoules_for(&self.uuid)
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let told = self
+            .opened()
+            .and_then(|opened| self.call("asking for free memory", || opened.context.mem_get_info()));
+        let free = told.map_or(self.facts.memory_bytes, |(free, _)| free as u64);
+        free.min(self.usable_bytes())
     }
 }
