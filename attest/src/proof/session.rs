@@ -199,6 +199,10 @@ impl Session {
         let roots = self
             .roots()
             .ok_or_else(|| broken("a task without a commitment"))?;
+        let mut commitments = self.commitments.iter().flatten().enumerate();
+        if !commitments.all(|(task, commitment)| commitment.signed.is_by(of.key, &of.digest, task)) {
+            return Err(broken("a commitment that the provider did not sign"));
+        }
         self.in_time(attempt)?;
         let samples = self.samples(of).ok_or_else(|| broken("no samples"))?;
         let openings = self.openings.as_ref().ok_or_else(|| broken("no openings"))?;

@@ -4,6 +4,7 @@ mod checkpoints;
 mod hostile;
 mod log;
 mod must_fail;
+mod proof;
 mod properties;
 mod receipts;
 mod sample;
