@@ -1,7 +1,9 @@
 //! Talking to a registry, and not believing it: what it says is returned only after the log's keys vouch for it.
 
+mod attempts;
 mod error;
 
+use std::fmt::Display;
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
@@ -14,8 +16,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::blocking::{Client as Http, RequestBuilder, Response};
 use reqwest::{StatusCode, Url, header, redirect};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use attempts::{Attempt, AttemptQuery, Judged, Started};
 pub use error::{ClientError, Refusal};
 
 /// Largest answer that is read: a receipt around the largest statement, and a list of 200 entries, stay below.
@@ -24,8 +28,8 @@ const MAX_ANSWER_BYTES: u64 = 8 << 20;
 /// First pause before another try; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
-/// Tries of one call, while its time lasts. Every call of this client may be repeated: reads change nothing and a
-/// submission is logged once however often it comes.
+/// Tries of one call, while its time lasts. Every call that goes through [`Client::call`] may be repeated: reads change
+/// nothing, and a submission is logged once however often it comes.
 const TRIES: u32 = 4;
 
 /// A registry at one address.
@@ -88,44 +92,29 @@ impl Client {
         trust: &TrustedRoot,
     ) -> Result<Submitted, ClientError> {
         let sent = attest::dsse::Envelope::parse(envelope)?;
-        let value: Value = attest::json::from_slice(envelope, attest::dsse::MAX_ENVELOPE_BYTES)
-            .map_err(attest::dsse::EnvelopeError::Json)?;
-        let body =
-            serde_json::json!({"envelope": value, "publicKey": STANDARD.encode(key.spki_der())}).to_string();
+        let body = with_key(envelope, key)?;
         let url = self.url("api/v1/attestations")?;
-        let (status, receipt) = self.call(&url, || {
-            self.http
-                .post(url.clone())
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(body.clone())
-        })?;
-        let lies = |what: String| ClientError::Lies {
-            url: url.to_string(),
-            what,
-        };
-        let verified = verify_receipt(&receipt, trust, Some(key)).map_err(|error| lies(error.to_string()))?;
+        let answer = self.call(&url, || self.post_json(&url, body.clone()))?;
+        let verified = verify_receipt(&answer.body, trust, Some(key)).map_err(|error| lie(&url, error))?;
         if verified.statement.digest() != Sha256::of(&sent.pae()) {
-            return Err(lies(
-                "its receipt is for another statement than the one sent".to_owned(),
+            return Err(lie(
+                &url,
+                "its receipt is for another statement than the one sent",
             ));
         }
         Ok(Submitted {
-            receipt,
+            receipt: answer.body,
             verified,
-            new: status == StatusCode::CREATED,
+            new: answer.status == StatusCode::CREATED,
         })
     }
 
     /// The newest checkpoint, verified by `log`.
     pub fn checkpoint(&self, log: &LogTrust) -> Result<Checkpoint, ClientError> {
         let url = self.url("checkpoint")?;
-        let text = self.read(&url)?;
-        let lies = |what: String| ClientError::Lies {
-            url: url.to_string(),
-            what,
-        };
-        let text = String::from_utf8(text).map_err(|_| lies("its checkpoint is not text".to_owned()))?;
-        attest::checkpoint::open(&text, log).map_err(|error| lies(error.to_string()))
+        let text =
+            String::from_utf8(self.read(&url)?).map_err(|_| lie(&url, "its checkpoint is not text"))?;
+        attest::checkpoint::open(&text, log).map_err(|error| lie(&url, error))
     }
 
     /// `trusted_root.json` as the registry gives it. Believe it only as far as the connection.
@@ -145,14 +134,11 @@ impl Client {
     ) -> Result<(Vec<u8>, VerifiedReceipt), ClientError> {
         let url = self.url(&format!("api/v1/attestations/{digest}/receipt"))?;
         let receipt = self.read(&url)?;
-        let lies = |what: String| ClientError::Lies {
-            url: url.to_string(),
-            what,
-        };
-        let verified = verify_receipt(&receipt, trust, None).map_err(|error| lies(error.to_string()))?;
+        let verified = verify_receipt(&receipt, trust, None).map_err(|error| lie(&url, error))?;
         if verified.statement.digest() != *digest {
-            return Err(lies(
-                "its receipt is for another attestation than the one asked for".to_owned(),
+            return Err(lie(
+                &url,
+                "its receipt is for another attestation than the one asked for",
             ));
         }
         Ok((receipt, verified))
@@ -173,12 +159,15 @@ impl Client {
             ("limit", query.limit.map(|limit| limit.to_string())),
             ("cursor", query.cursor.clone()),
         ];
-        for (name, value) in pairs {
-            if let Some(value) = value {
-                url.query_pairs_mut().append_pair(name, &value);
-            }
-        }
+        ask(&mut url, pairs);
         self.json(&url)
+    }
+
+    fn post_json(&self, url: &Url, body: Vec<u8>) -> RequestBuilder {
+        self.http
+            .post(url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body)
     }
 
     fn url(&self, path: &str) -> Result<Url, ClientError> {
@@ -189,29 +178,29 @@ impl Client {
     }
 
     fn read(&self, url: &Url) -> Result<Vec<u8>, ClientError> {
-        Ok(self.call(url, || self.http.get(url.clone()))?.1)
+        Ok(self.call(url, || self.http.get(url.clone()))?.body)
     }
 
     fn json(&self, url: &Url) -> Result<Value, ClientError> {
-        attest::json::from_slice(&self.read(url)?, MAX_ANSWER_BYTES as usize).map_err(|error| {
-            ClientError::Garbled {
-                url: url.to_string(),
-                reason: error.to_string(),
-            }
-        })
+        parse(url, &self.read(url)?)
     }
 
     /// Makes a request, again while it may help and the time lasts.
-    fn call(
+    fn call(&self, url: &Url, request: impl Fn() -> RequestBuilder) -> Result<Answer, ClientError> {
+        self.call_within(self.timeout, url, request)
+    }
+
+    fn call_within(
         &self,
+        timeout: Duration,
         url: &Url,
         request: impl Fn() -> RequestBuilder,
-    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let deadline = Instant::now() + self.timeout;
+    ) -> Result<Answer, ClientError> {
+        let deadline = Instant::now() + timeout;
         let mut pause = FIRST_PAUSE;
         for tried in 1.. {
             let left = deadline.saturating_duration_since(Instant::now());
-            let failed = match self.once(url, request().timeout(left)) {
+            let failed = match self.once(url, timeout, request().timeout(left)) {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -226,19 +215,62 @@ impl Client {
         unreachable!("the loop ends by returning")
     }
 
-    fn once(&self, url: &Url, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let failed = |error| ClientError::from_transport(url, self.timeout, &error);
+    /// Makes a request once, which its builder bounds to what is left of `timeout`.
+    fn once(&self, url: &Url, timeout: Duration, request: RequestBuilder) -> Result<Answer, ClientError> {
+        let failed = |error| ClientError::from_transport(url, timeout, &error);
         let mut response = request.send().map_err(failed)?;
-        let body = bounded(url, self.timeout, &mut response)?;
-        match response.status() {
-            status @ (StatusCode::OK | StatusCode::CREATED) => Ok((status, body)),
-            status => Err(ClientError::Refused(Refusal::read(
-                url,
-                status,
-                response.headers(),
-                &body,
-            ))),
+        let body = bounded(url, timeout, &mut response)?;
+        answered(url, &response, body)
+    }
+}
+
+/// A success, read whole.
+struct Answer {
+    status: StatusCode,
+    headers: header::HeaderMap,
+    body: Vec<u8>,
+}
+
+fn answered(url: &Url, response: &Response, body: Vec<u8>) -> Result<Answer, ClientError> {
+    let headers = response.headers();
+    match response.status() {
+        status @ (StatusCode::OK | StatusCode::CREATED) => Ok(Answer {
+            status,
+            headers: headers.clone(),
+            body,
+        }),
+        status => Err(ClientError::Refused(Refusal::read(url, status, headers, &body))),
+    }
+}
+
+/// The body of a submission: an envelope and the key that signed it.
+fn with_key(envelope: &[u8], key: &PublicKey) -> Result<Vec<u8>, ClientError> {
+    let value: Value = attest::json::from_slice(envelope, attest::dsse::MAX_ENVELOPE_BYTES)
+        .map_err(attest::dsse::EnvelopeError::Json)?;
+    let body = serde_json::json!({"envelope": value, "publicKey": STANDARD.encode(key.spki_der())});
+    Ok(body.to_string().into_bytes())
+}
+
+/// Adds the parameters that are given.
+fn ask<const N: usize>(url: &mut Url, pairs: [(&str, Option<String>); N]) {
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            url.query_pairs_mut().append_pair(name, &value);
         }
+    }
+}
+
+fn parse<T: DeserializeOwned>(url: &Url, bytes: &[u8]) -> Result<T, ClientError> {
+    attest::json::from_slice(bytes, MAX_ANSWER_BYTES as usize).map_err(|error| ClientError::Garbled {
+        url: url.to_string(),
+        reason: error.to_string(),
+    })
+}
+
+fn lie(url: &Url, what: impl Display) -> ClientError {
+    ClientError::Lies {
+        url: url.to_string(),
+        what: what.to_string(),
     }
 }
 

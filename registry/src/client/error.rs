@@ -15,6 +15,18 @@ pub enum ClientError {
     Url { url: String, reason: String },
     #[error("the envelope is not sent: {0}")]
     Envelope(#[from] attest::dsse::EnvelopeError),
+    #[error("the request is not sent: {0}")]
+    Request(#[from] attest::proof::ProtocolError),
+    #[error("this step is not taken: {0}")]
+    Step(&'static str),
+    #[error(
+        "whether {step} reached the registry at {url} is not known: {reason}. It is never sent twice; abort this attempt and open another"
+    )]
+    Unsure {
+        step: &'static str,
+        url: String,
+        reason: String,
+    },
     #[error(
         "the registry at {url} is down: {reason}; check the address, and that `hallmark serve` runs there"
     )]
@@ -148,7 +160,7 @@ impl ClientError {
 }
 
 /// The last cause says what happened; those before it only that something did.
-fn deepest(error: &dyn std::error::Error) -> String {
+pub(super) fn deepest(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
