@@ -6,7 +6,7 @@ use attest::digest::Sha256;
 use attest::run::{RUN_FORMAT, Run};
 use attest::spec::Case;
 use attest::statement::{
-    Api, Code, Device as Facts, DeviceKind, Evidence, EvidenceNote, Measured, Record, Status, SuiteRef, Tool,
+    Api, Code, Device as Facts, Evidence, EvidenceNote, Measured, Record, Status, SuiteRef, Tool,
 };
 use kernels::device::Device;
 use kernels::workload::{Kernel, Target, Workload};
@@ -180,15 +180,11 @@ fn code_of(workload: &Workload, case: &Case, device: &Facts) -> Vec<Code> {
         Api::Vulkan => "spv",
         Api::Cuda => "ptx",
     };
-    let target = Target {
-        api: device.api,
-        software: device.kind == DeviceKind::Software,
-    };
     let bytes_of = |kernel: &'static Kernel| match device.api {
         Api::Cuda => kernel.ptx.map(str::as_bytes),
         _ => kernel.spirv,
     };
-    let launches = (workload.plan)(&case.dims, target).launches;
+    let launches = (workload.plan)(&case.dims, Target::of(device)).launches;
     launches
         .iter()
         .filter_map(|launch| {

@@ -34,6 +34,7 @@ static MADD: Workload = Workload {
             block: [THREADS, 1, 1],
             push: vec![ROUNDS, 0.999f32.to_bits(), 0.5f32.to_bits()],
             buffers: vec![Slot::Output(0)],
+            shared: 0,
         }],
     },
     cpu: |_, _, _| (),

@@ -54,6 +54,9 @@ struct Fibre {
     uint3 index;
     unsigned line;
     std::uint64_t lane_value;
+    // What this lane brought to the last two matrix products: four words of A and two of B.
+    unsigned fragment[2][6];
+    unsigned products;
     alignas(16) char stack[STACK_BYTES];
 };
 
@@ -101,6 +104,32 @@ static inline T exchange(T mine, unsigned source, unsigned line) {
     std::memcpy(&theirs, &fibres[source < WARP && from < launch.threads ? from : launch.current].lane_value, sizeof(T));
     wait(State::AtWarp, line);  // everyone has read before anyone brings the next value
     return theirs;
+}
+
+// mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32, modulo 2^32. Lane 4 r + q holds elements 4 q .. 4 q + 3 and 16 + 4 q ..
+// 16 + 4 q + 3 of rows r and r + 8 of A and of column r of B, and the sums of those rows in columns 2 q and 2 q + 1.
+static inline void multiply(int (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2], unsigned line) {
+    const unsigned slot = self().products++ % 2;
+    std::memcpy(self().fragment[slot], a, sizeof a);
+    std::memcpy(self().fragment[slot] + 4, b, sizeof b);
+    // Once the whole warp is here, nobody reads the other slot any more.
+    wait(State::AtWarp, line);
+    const Fibre* warp = &fibres[launch.current / WARP * WARP];
+    const unsigned row = launch.current % WARP / 4, column = launch.current % 4 * 2;
+    for (unsigned i = 0; i < 4; i++) {
+        std::int8_t left[32], right[32];
+        for (unsigned q = 0; q < 4; q++) {
+            const unsigned* mine = warp[4 * row + q].fragment[slot];
+            const unsigned* theirs = warp[4 * (column + i % 2) + q].fragment[slot] + 4;
+            for (unsigned half = 0; half < 2; half++) {
+                std::memcpy(left + 16 * half + 4 * q, mine + 2 * half + i / 2, 4);
+                std::memcpy(right + 16 * half + 4 * q, theirs + half, 4);
+            }
+        }
+        unsigned total = static_cast<unsigned>(sum[i]);
+        for (unsigned k = 0; k < 32; k++) total += static_cast<unsigned>(left[k] * right[k]);
+        sum[i] = static_cast<int>(total);
+    }
 }
 
 static void thread_body() {
@@ -178,6 +207,7 @@ static bool run_block(bool descending) {
         Fibre& thread = fibres[i];
         thread.state = State::Ready;
         thread.begun = false;
+        thread.products = 0;
         thread.index = {i % launch.block.x, i / launch.block.x % launch.block.y, i / launch.block.x / launch.block.y};
         getcontext(&thread.entry);
         thread.entry.uc_stack.ss_sp = thread.stack;
@@ -245,6 +275,11 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
 #define __syncthreads() shim::barrier(__LINE__)
 #define __shfl_xor_sync(mask, value, lanes) shim::exchange(value, (shim::launch.current % shim::WARP) ^ (lanes), __LINE__)
 #define __shfl_down_sync(mask, value, lanes) shim::exchange(value, shim::launch.current % shim::WARP + (lanes), __LINE__)
+
+// As much as any device gives, filled with NaN as the rest.
+#define DYNAMIC_SHARED(type, name) \
+    static __attribute__((section("shim_shared"), aligned(16))) type name[(227 << 10) / sizeof(type)]
+#define multiply(sum, a, b) shim::multiply(sum, a, b, __LINE__)
 
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fadd_rn(float a, float b) { return a + b; }

@@ -88,6 +88,7 @@ struct Event {
 struct Function {
     std::string name;
     std::vector<int> sizes;
+    unsigned shared = 48 << 10;
     void* entry = nullptr;
     const char* (*launch)(void*, const unsigned*, const unsigned*, const std::uint64_t*, unsigned, int) = nullptr;
 };
@@ -170,7 +171,7 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
     const std::string& ptx = *static_cast<std::string*>(module);
     std::size_t at = ptx.find(std::string(".entry ") + name + "(");
     if (at == std::string::npos) return NOT_FOUND;
-    auto* found = new Function{name, {}};
+    auto* found = new Function{name, {}, 48 << 10};
     const std::size_t end = ptx.find(')', at);
     while ((at = ptx.find(".param .u", at)) < end) {
         at += std::strlen(".param .u");
@@ -185,6 +186,11 @@ int cuModuleGetFunction(void** function, void* module, const char* name) {
     }
     *function = found;
     return SUCCESS;
+}
+
+int cuFuncSetAttribute(void* function, int attribute, int value) {
+    if (attribute != 8 || value < 0 || value > 227 << 10) return INVALID_VALUE;
+    return static_cast<Function*>(function)->shared = value, SUCCESS;
 }
 
 int cuStreamCreate(void** stream, unsigned) { return *stream = &allocated, SUCCESS; }
@@ -241,9 +247,9 @@ int cuMemsetD32Async(std::uint64_t to, unsigned value, std::size_t words, void*)
 
 #ifndef LACKS_LAUNCH
 int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                   unsigned, void*, void** parameters, void**) {
+                   unsigned shared, void*, void** parameters, void**) {
     const auto* kernel = static_cast<Function*>(function);
-    if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || bx * by * bz == 0 || bx * by * bz > 1024) return INVALID_VALUE;
+    if (!gx || !gy || !gz || gy > 65535 || gz > 65535 || bx * by * bz == 0 || bx * by * bz > 1024 || shared > kernel->shared) return INVALID_VALUE;
     std::vector<std::uint64_t> arguments(kernel->sizes.size());
     for (std::size_t i = 0; i < arguments.size(); i++) std::memcpy(&arguments[i], parameters[i], kernel->sizes[i]);
     queue().push([=] {

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use attest::spec::{Dims, Spec, Tensor};
-use attest::statement::Api;
+use attest::statement::{Api, Device as Facts, DeviceKind};
 
 /// One workload. Its folder holds everything named here; the catalogue holds one line.
 pub struct Workload {
@@ -71,6 +71,34 @@ pub struct Target {
     pub api: Api,
     /// A Vulkan device that is a CPU.
     pub software: bool,
+    /// Ten times the major plus the minor number of a CUDA device's compute capability; 0 elsewhere.
+    pub capability: u32,
+}
+
+impl Target {
+    /// What the description of a device says of it.
+    pub fn of(device: &Facts) -> Self {
+        let capability = device.features.iter().find_map(|name| name.strip_prefix("sm_"));
+        Self {
+            api: device.api,
+            software: device.kind == DeviceKind::Software,
+            capability: capability.and_then(|digits| digits.parse().ok()).unwrap_or(0),
+        }
+    }
+
+    /// Bytes of shared memory that a block can have on a CUDA device, of which more than 48 KiB must be asked for
+    /// (CUDA C++ Programming Guide, table of technical specifications).
+    pub fn shared_bytes(&self) -> u32 {
+        let kibibytes = match self.capability {
+            80 | 87 => 163,
+            90..=119 => 227,
+            86 | 89 | 120.. => 99,
+            70..75 => 96,
+            75 => 64,
+            _ => 48,
+        };
+        kibibytes << 10
+    }
 }
 
 pub struct Plan {
@@ -88,6 +116,8 @@ pub struct Launch {
     pub block: [u32; 3],
     pub push: Vec<u32>,
     pub buffers: Vec<Slot>,
+    /// Bytes of CUDA's dynamic shared memory, at most [`Target::shared_bytes`]; Vulkan's is fixed in the shader.
+    pub shared: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,8 +73,8 @@ impl VulkanDevice {
         let context = nvml::opening(&uuid, || Context::new(facts.id.clone(), physical))?;
         let software = facts.kind == DeviceKind::Software;
         let target = Target {
-            api: Api::Vulkan,
             software: software && facts::exchanges_among_eight(context.physical()),
+            ..Target::of(&facts)
         };
         if software {
             facts.cache_bytes = system::facts().cache_bytes;

@@ -34,6 +34,7 @@ pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
             block: [threads, 1, 1],
             push: vec![m as u32, n as u32, k as u32],
             buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
+            shared: 0,
         }],
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn plan(dims: &Dims, _target: Target) -> Plan {
             block: [THREADS as u32, 1, 1],
             push: vec![n as u32],
             buffers: vec![Slot::Input(0), Slot::Output(0)],
+            shared: 0,
         }],
     }
 }

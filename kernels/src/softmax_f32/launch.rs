@@ -27,6 +27,7 @@ pub(super) fn plan(dims: &Dims, _target: Target) -> Plan {
             block: [THREADS, 1, 1],
             push: vec![rows as u32, cols as u32],
             buffers: vec![Slot::Input(0), Slot::Output(0)],
+            shared: 0,
         }],
     }
 }

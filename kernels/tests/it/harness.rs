@@ -33,7 +33,7 @@ pub(crate) fn devices() -> Vec<Box<dyn Device>> {
         eprintln!("{}: {} ({})", absent.api.as_str(), absent.reason, absent.hint);
     }
     assert_eq!(found.devices[0].facts().id, "cpu:0");
-    found.devices.push(Box::new(Shim::new()));
+    found.devices.push(Box::new(Shim::new(70)));
     found.devices
 }
 

@@ -20,21 +20,18 @@ use kernels::workload::{Launch, POISON, Slot, Target, Workload, bytes};
 use guarded::{Flush, Guarded};
 use library::Library;
 
-const TARGET: Target = Target {
-    api: Api::Cuda,
-    software: false,
-};
-
 pub(crate) struct Shim {
     facts: Facts,
+    target: Target,
 }
 
 impl Shim {
-    pub(crate) fn new() -> Self {
+    /// Runs what is made for a compute capability of `capability` tenths.
+    pub(crate) fn new(capability: u32) -> Self {
         let text = |text: &str| text.to_owned();
         Self {
             facts: Facts {
-                id: text("cuda:shim"),
+                id: format!("cuda:shim/sm_{capability}"),
                 api: Api::Cuda,
                 kind: DeviceKind::Software,
                 name: text("CUDA sources on the CPU"),
@@ -47,6 +44,11 @@ impl Shim {
                 compute_units: None,
                 cache_bytes: None,
                 features: vec![],
+            },
+            target: Target {
+                api: Api::Cuda,
+                software: false,
+                capability,
             },
         }
     }
@@ -80,7 +82,7 @@ impl Device for Shim {
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
-        let plan = (workload.plan)(dims, TARGET);
+        let plan = (workload.plan)(dims, self.target);
         let kernel = |launch: &Launch| {
             let source = format!(
                 "{}/src/{}/{}.cu",

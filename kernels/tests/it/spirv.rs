@@ -78,6 +78,7 @@ fn launches() -> Vec<(&'static str, Launch)> {
             let target = Target {
                 api: Api::Vulkan,
                 software,
+                capability: 0,
             };
             let plan = (workload.plan)(&workload.spec.cases[0].dims, target);
             launches.extend(

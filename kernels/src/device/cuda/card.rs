@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Api, Conditions, Device as Facts, Moment};
+use attest::statement::{Conditions, Device as Facts, Moment};
 use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError};
 use cudarc::nvrtc::Ptx;
@@ -22,11 +22,6 @@ use super::gate::Gate;
 use super::loaded::{Case, footprint};
 use super::probe::guarded;
 use crate::workload::{Kernel, Target, Workload};
-
-pub(super) const TARGET: Target = Target {
-    api: Api::Cuda,
-    software: false,
-};
 
 /// Device memory left to the driver, at most an eighth of it: contexts, code, and the display of a desktop card.
 const RESERVED_BYTES: u64 = 512 << 20;
@@ -63,6 +58,10 @@ impl Card {
 
     pub(super) fn ordinal(&self) -> usize {
         self.ordinal
+    }
+
+    pub(super) fn target(&self) -> Target {
+        Target::of(&self.facts)
     }
 
     pub(super) fn opened(&self) -> Result<&Opened, DeviceError> {
@@ -184,7 +183,7 @@ impl Device for Card {
         if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
             return Some(reason);
         }
-        let plan = (workload.plan)(dims, TARGET);
+        let plan = (workload.plan)(dims, self.target());
         if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
             return Some(format!("kernel {} has no CUDA code", launch.kernel.name));
         }

@@ -12,7 +12,7 @@ use cudarc::driver::{CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError
 
 use super::super::extents::Extents;
 use super::super::{Device, DeviceError, Elapsed, Loaded};
-use super::card::{Card, Opened, TARGET};
+use super::card::{Card, Opened};
 use super::gate::LEAD;
 use crate::workload::{Launch, POISON, Plan, Slot, Workload, bytes};
 
@@ -45,6 +45,7 @@ struct Call {
     function: CudaFunction,
     grid: (u32, u32, u32),
     block: (u32, u32, u32),
+    shared: u32,
     /// Points into `_values`.
     arguments: Vec<*mut c_void>,
     /// Pointers, then words in the low half: an `unsigned` is read from the same address, the host is little-endian.
@@ -72,9 +73,13 @@ impl<'card> Case<'card> {
         input_sets: u32,
     ) -> Result<Self, DeviceError> {
         let opened = card.opened()?;
-        let plan = (workload.plan)(dims, TARGET);
+        let plan = (workload.plan)(dims, card.target());
         let functions = plan.launches.iter().map(|launch| card.function(launch.kernel));
         let functions = functions.collect::<Result<Vec<_>, _>>()?;
+        card.call("asking for shared memory", || {
+            let mut pairs = plan.launches.iter().zip(&functions);
+            pairs.try_for_each(|(launch, function)| allow_shared(function, launch.shared))
+        })?;
         let output_bytes: Vec<_> = workload
             .spec
             .outputs
@@ -179,6 +184,18 @@ impl<'card> Case<'card> {
     }
 }
 
+/// Lets a function have more dynamic shared memory than the 48 KiB that every block may have.
+fn allow_shared(function: &CudaFunction, bytes: u32) -> Result<(), DriverError> {
+    const EVERYWHERE: u32 = 48 << 10;
+    if bytes <= EVERYWHERE {
+        return Ok(());
+    }
+    function.set_attribute(
+        sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+        bytes.cast_signed(),
+    )
+}
+
 impl Call {
     fn new(launch: &Launch, function: CudaFunction, buffers: impl Iterator<Item = CUdeviceptr>) -> Self {
         let words = launch.push.iter().copied().map(u64::from);
@@ -188,6 +205,7 @@ impl Call {
             function,
             grid,
             block,
+            shared: launch.shared,
             arguments: values
                 .iter_mut()
                 .map(|value| std::ptr::from_mut(value).cast())
@@ -208,7 +226,7 @@ impl Call {
                 self.block.0,
                 self.block.1,
                 self.block.2,
-                0,
+                self.shared,
                 opened.stream.cu_stream(),
                 self.arguments.as_ptr().cast_mut(),
                 std::ptr::null_mut(),

@@ -22,7 +22,7 @@ const OLDEST_ARCHITECTURE: (i32, i32) = (7, 0);
 
 /// Every driver function in use. The bindings panic at the first use of one that is missing, so all are looked up
 /// before any is called.
-const FUNCTIONS: [&str; 39] = [
+const FUNCTIONS: [&str; 40] = [
     "cuInit",
     "cuDriverGetVersion",
     "cuGetErrorName",
@@ -40,6 +40,7 @@ const FUNCTIONS: [&str; 39] = [
     "cuModuleLoadData",
     "cuModuleGetFunction",
     "cuModuleUnload",
+    "cuFuncSetAttribute",
     "cuStreamCreate",
     "cuStreamDestroy_v2",
     "cuStreamSynchronize",
