@@ -11,6 +11,7 @@
 
 pub mod gemm;
 pub mod mlp;
+pub mod outputs;
 pub mod stream;
 pub mod vectors;
 pub mod vram;

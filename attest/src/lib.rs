@@ -40,7 +40,8 @@
 //!
 //! It binds a key to a text. That the figures are true it does not show: a provider can sign anything that adds up. The
 //! `evidence` of each record says how far somebody else looked; whatever a provider signs alone is `claimed`, and a
-//! statement that says more of itself is refused.
+//! statement that says more of itself is refused. [`proof`] is how the registry's clock comes in, and [`evidence`] what its
+//! verdicts add to a statement.
 //!
 //! # Numerics
 //!
@@ -53,6 +54,7 @@ pub mod checkpoint;
 pub mod digest;
 pub mod disclosure;
 pub mod dsse;
+pub mod evidence;
 pub mod exact;
 pub mod jcs;
 pub mod json;

@@ -27,9 +27,12 @@
 //! * **Status.** Complete records have samples and quality and no reason; all others give their reason; an unsupported one has
 //!   neither samples nor quality. A complete suite has records, none of them partial. No case stands twice for one
 //!   path, device and cache.
-//! * **Evidence.** Only `claimed`: nothing else can be shown by a signature alone.
+//! * **Proofs.** Each names a device of the statement, counts what its work gives, and stands once for a device and workload.
+//! * **Evidence.** Only `claimed`: nothing else can be shown by a signature alone. What the registry's verdicts add is found by
+//!   [`crate::evidence`].
 //! * **Text.** Shown text is not empty and holds no control characters but tab and newline.
 
+mod challenge;
 mod check;
 mod count;
 mod device;
@@ -42,6 +45,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use challenge::{Attempt, ProofRef};
 pub use check::RecordError;
 pub use count::{Count, MAX_SAFE_INTEGER};
 pub use device::{Api, Device, DeviceKind, Driver, identity};
@@ -94,6 +98,9 @@ pub struct Predicate {
     /// The attempt this run belongs to, when the run was challenged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
+    /// What was proven on the registry's clock, by verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<ProofRef>,
     /// Digests of withheld private facts (RFC 9901), sorted.
     #[serde(rename = "_sd", default, skip_serializing_if = "Vec::is_empty")]
     pub sd: Vec<String>,
@@ -157,12 +164,6 @@ pub struct Freshness {
     pub origin: String,
     pub tree_size: u64,
     pub root_hash: Sha256,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Attempt {
-    pub log_index: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,6 @@
 //! The end: what the registry signs and logs of an attempt, whatever became of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Work;
@@ -57,7 +58,7 @@ pub struct TaskVerdict {
 }
 
 /// What one task shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Proven {
     pub evidence: Evidence,

@@ -8,6 +8,7 @@ pub use record::RecordError;
 
 use crate::digest::Sha256;
 use crate::jcs;
+use crate::proof::Proven;
 use crate::spec::{Class, Spec};
 use crate::statement::{
     Api, Device, DeviceKind, Evidence, MAX_SAFE_INTEGER, Measured, PREDICATE_TYPE, Predicate, STATEMENT_TYPE,
@@ -28,6 +29,7 @@ pub(super) fn statement(statement: &Statement) -> Result<(), StatementError> {
     }
     subjects(statement)?;
     predicate(&statement.predicate)?;
+    proofs(&statement.predicate)?;
     measured(&statement.predicate.measured)
 }
 
@@ -74,6 +76,29 @@ fn predicate(predicate: &Predicate) -> Result<(), StatementError> {
     } else {
         Err(StatementError::Disclosures)
     }
+}
+
+fn proofs(predicate: &Predicate) -> Result<(), StatementError> {
+    let devices = predicate.measured.devices.len();
+    let mut stated = HashSet::new();
+    for (index, proof) in predicate.proofs.iter().enumerate() {
+        let faulty = |fault| StatementError::Proof { index, fault };
+        safe_integer("proofs.logIndex", proof.log_index)?;
+        proof
+            .work
+            .check()
+            .map_err(|error| StatementError::Work { index, error })?;
+        if proof.device as usize >= devices {
+            return Err(faulty("is for a device that is not listed"));
+        }
+        if proof.proven != Proven::of(&proof.work, proof.proven.elapsed_ns) {
+            return Err(faulty("states other figures than its work and time give"));
+        }
+        if !stated.insert((proof.device, proof.work.workload())) {
+            return Err(faulty("is the second of its workload for one device"));
+        }
+    }
+    Ok(())
 }
 
 /// Characters of a SHA-256 in unpadded base64url.

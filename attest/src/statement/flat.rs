@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Attempt, Code, Device, EvidenceNote, Freshness, Measured, Record, SuiteRef, Tool};
+use super::{Attempt, Code, Device, EvidenceNote, Freshness, Measured, ProofRef, Record, SuiteRef, Tool};
 use crate::spec::Spec;
 
 #[derive(Deserialize)]
@@ -25,6 +25,8 @@ struct Predicate {
     evidence: Vec<EvidenceNote>,
     freshness: Option<Freshness>,
     attempt: Option<Attempt>,
+    #[serde(default)]
+    proofs: Vec<ProofRef>,
     #[serde(rename = "_sd", default)]
     sd: Vec<String>,
     #[serde(rename = "_sd_alg")]
@@ -54,6 +56,7 @@ impl From<Predicate> for super::Predicate {
             },
             freshness: flat.freshness,
             attempt: flat.attempt,
+            proofs: flat.proofs,
             sd: flat.sd,
             sd_alg: flat.sd_alg,
         }

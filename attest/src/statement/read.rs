@@ -4,14 +4,15 @@ use std::ops::Deref;
 
 use super::check::{self, RecordError};
 use super::{
-    DeviceKind, DigestSet, Evidence, Freshness, MAX_STATEMENT_BYTES, PREDICATE_TYPE, Predicate,
-    STATEMENT_TYPE, Statement, Subject, identity,
+    Attempt, DeviceKind, DigestSet, Evidence, Freshness, MAX_STATEMENT_BYTES, PREDICATE_TYPE, Predicate,
+    ProofRef, STATEMENT_TYPE, Statement, Subject, identity,
 };
 use crate::digest::Sha256;
 use crate::dsse::VerifiedEnvelope;
 use crate::jcs::{self, JcsError};
 use crate::json::{self, JsonError};
 use crate::key::PublicKey;
+use crate::proof::WorkError;
 use crate::run::{RUN_FORMAT, Run};
 
 /// Why a statement is refused, on reading or on writing.
@@ -82,6 +83,10 @@ pub enum StatementError {
         "the withheld digests are not sorted, not unique, not SHA-256 in base64url, or not named sha-256"
     )]
     Disclosures,
+    #[error("proof {index}: {error}")]
+    Work { index: usize, error: WorkError },
+    #[error("proof {index} {fault}")]
+    Proof { index: usize, fault: &'static str },
     #[error("the suite is called complete but {}", incomplete(.partial))]
     NotComplete { partial: Option<usize> },
     #[error("record {index} ({workload}): {reason}")]
@@ -179,12 +184,25 @@ impl Statement {
                 measured: run.measured.clone(),
                 freshness,
                 attempt: None,
+                proofs: Vec::new(),
                 sd: Vec::new(),
                 sd_alg: None,
             },
         };
         statement.to_bytes()?;
         Ok(statement)
+    }
+
+    /// The same statement with what was proven, and the attempt its run was made under.
+    pub fn with_proofs(
+        mut self,
+        attempt: Option<Attempt>,
+        proofs: Vec<ProofRef>,
+    ) -> Result<Self, StatementError> {
+        self.predicate.attempt = attempt;
+        self.predicate.proofs = proofs;
+        self.to_bytes()?;
+        Ok(self)
     }
 
     /// The bytes that are signed: RFC 8785, at most [`MAX_STATEMENT_BYTES`], checked as they will be on reading.

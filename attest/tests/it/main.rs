@@ -1,6 +1,7 @@
 //! Integration tests of the public interface.
 
 mod checkpoints;
+mod evidence;
 mod hostile;
 mod log;
 mod must_fail;

@@ -1,6 +1,6 @@
 //! Sessions judged: an honest one, and each way to be anything else.
 
-mod scene;
+pub(crate) mod scene;
 mod transcripts;
 
 use attest::digest::Sha256;

@@ -112,6 +112,11 @@ impl Scene {
         scene
     }
 
+    /// Devices as the request identifies them.
+    pub(crate) fn request_subjects(&self) -> &[attest::statement::Subject] {
+        &self.attempt.subject[1..]
+    }
+
     pub(crate) fn digest(&self) -> Sha256 {
         Sha256::of(&self.attempt_envelope.pae())
     }
@@ -151,7 +156,7 @@ impl Scene {
     pub(crate) fn sign_root(&mut self, task: usize, root: Sha256) {
         self.session.commitments[task] = Some(Commitment {
             signed: SignedRoot::sign(&self.digest(), task, root, &sample::provider()),
-            elapsed_ns: 9_876_543_210 + task as u64,
+            elapsed_ns: 98_765 + task as u64,
         });
     }
 
