@@ -34,6 +34,7 @@ static inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 
 #define __global__
 #define __device__
+#define __constant__ static
 #define __host__
 #define __launch_bounds__(...)
 // One section holds all shared variables, so that every block can find them filled with NaN.

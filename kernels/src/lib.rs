@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod check;
 pub mod device;
 pub mod inputs;
+pub mod tree;
 pub mod workload;
 
 mod aligned;

@@ -24,7 +24,9 @@ fn breaches(root: &Path) -> Vec<String> {
         .collect();
     let mut breaches = Vec::new();
     for entry in list["files"].as_array().expect("a list of files") {
-        for (path, digest) in [("source", "sourceSha256"), ("compiled", "compiledSha256")] {
+        let prelude = entry.get("prelude").map(|_| ("prelude", "preludeSha256"));
+        let named = [("source", "sourceSha256"), ("compiled", "compiledSha256")];
+        for (path, digest) in named.into_iter().chain(prelude) {
             let path = entry[path].as_str().expect("a path");
             unlisted.remove(path);
             let content = fs::read(root.join(path)).unwrap_or_default();
@@ -41,14 +43,14 @@ fn breaches(root: &Path) -> Vec<String> {
     breaches
 }
 
-/// Every `.cu`, `.comp`, `.ptx` and `.spv` below `folder`.
+/// Every source, every prelude and all compiled code below `folder`.
 fn device_code(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("readable").path());
     let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
     let known = |path: &PathBuf| {
         let extension = path.extension().and_then(|extension| extension.to_str());
-        matches!(extension, Some("cu" | "comp" | "ptx" | "spv"))
+        matches!(extension, Some("cu" | "cuh" | "comp" | "glsl" | "ptx" | "spv"))
     };
     let files = files.into_iter().filter(known);
     files
@@ -67,10 +69,13 @@ fn an_edited_a_missing_and_an_unlisted_file_are_breaches() {
     let write = |path: &str, content: &str| fs::write(tree.path().join(path), content).expect("writable");
     fs::create_dir(tree.path().join("kernels")).expect("writable");
     write("kernels/one.cu", "source");
+    write("kernels/one.cuh", "prelude");
     write("kernels/one.ptx", "compiled");
     let list = serde_json::json!({ "files": [{
         "source": "kernels/one.cu",
         "sourceSha256": Sha256::of(b"source").to_string(),
+        "prelude": "kernels/one.cuh",
+        "preludeSha256": Sha256::of(b"prelude").to_string(),
         "compiled": "kernels/one.ptx",
         "compiledSha256": Sha256::of(b"compiled").to_string(),
     }]});
@@ -80,6 +85,9 @@ fn an_edited_a_missing_and_an_unlisted_file_are_breaches() {
     write("kernels/one.cu", "source, edited");
     assert!(breaches(tree.path())[0].contains("one.cu"));
     write("kernels/one.cu", "source");
+    write("kernels/one.cuh", "prelude, edited");
+    assert!(breaches(tree.path())[0].contains("one.cuh"));
+    write("kernels/one.cuh", "prelude");
     write("kernels/two.comp", "");
     assert!(breaches(tree.path())[0].contains("two.comp is unknown"));
     fs::remove_file(tree.path().join("kernels/two.comp")).expect("there");

@@ -1,4 +1,7 @@
 //! The rules of workload folders, and that the walker which enforces them notices every breach.
+//!
+//! A folder with a module file beside it, `tree/` of `tree.rs`, is shared code: its device code comes in the same pairs, and
+//! it is no workload.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,8 +11,8 @@ const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 const SPIRV_MAGIC: [u8; 4] = 0x0723_0203_u32.to_le_bytes();
 
-/// Workload folders below `src`: those with a `mod.rs`.
-fn folders(sources: &Path) -> Vec<PathBuf> {
+/// Folders below `src` with a file of a workload, then those with device code that is shared.
+fn all_folders(sources: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let entries = fs::read_dir(sources).expect("a source folder");
     let paths = entries.map(|entry| entry.expect("readable").path());
     let mut folders: Vec<PathBuf> = paths
@@ -17,6 +20,12 @@ fn folders(sources: &Path) -> Vec<PathBuf> {
         .collect();
     folders.sort();
     folders
+        .into_iter()
+        .partition(|folder| folder.join("mod.rs").exists() || !folder.with_extension("rs").exists())
+}
+
+fn folders(sources: &Path) -> Vec<PathBuf> {
+    all_folders(sources).0
 }
 
 /// Any file of a workload makes the folder one, so that a missing `mod.rs` is noticed too.
@@ -55,6 +64,15 @@ fn breaches(sources: &Path) -> Vec<String> {
                 breaches.push(format!("{name}: no {file}"));
             }
         }
+        for source in ["cu", "comp"] {
+            if !stems(&folder, source).contains(name) {
+                breaches.push(format!("{name}: no {name}.{source}"));
+            }
+        }
+        breaches.extend(code_breaches(&folder, name));
+    }
+    for folder in all_folders(sources).1 {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("UTF-8");
         breaches.extend(code_breaches(&folder, name));
     }
     breaches
@@ -65,9 +83,6 @@ fn code_breaches(folder: &Path, name: &str) -> Vec<String> {
     let mut breaches = Vec::new();
     for (source, compiled) in [("cu", "ptx"), ("comp", "spv")] {
         let (sources, outputs) = (stems(folder, source), stems(folder, compiled));
-        if !sources.contains(name) {
-            breaches.push(format!("{name}: no {name}.{source}"));
-        }
         for stem in sources.symmetric_difference(&outputs) {
             breaches.push(format!("{name}: {stem} lacks its .{source} or its .{compiled}"));
         }
@@ -142,6 +157,29 @@ fn every_missing_file_is_a_breach() {
         fs::remove_file(tree.path().join("sum").join(file)).expect("there");
         assert!(!breaches(tree.path()).is_empty(), "without {file}");
     }
+}
+
+#[test]
+fn shared_device_code_is_no_workload_and_comes_in_pairs() {
+    let tree = sound_tree();
+    let write = |file: &str, content: &[u8]| fs::write(tree.path().join(file), content).expect("writable");
+    fs::create_dir(tree.path().join("shared")).expect("writable");
+    write("shared.rs", b"");
+    write("shared/hash.cu", b"");
+    write("shared/hash.ptx", b".visible .entry hash(\n");
+    assert_eq!(breaches(tree.path()), Vec::<String>::new());
+    assert_eq!(folders(tree.path()).len(), 1);
+    write("shared/hash.comp", b"");
+    assert_eq!(
+        breaches(tree.path()),
+        ["shared: hash lacks its .comp or its .spv"]
+    );
+    fs::remove_file(tree.path().join("shared/hash.comp")).expect("there");
+    fs::remove_file(tree.path().join("shared.rs")).expect("there");
+    assert!(
+        !breaches(tree.path()).is_empty(),
+        "without its module it is a workload's"
+    );
 }
 
 #[test]

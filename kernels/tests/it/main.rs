@@ -10,5 +10,6 @@ mod shim;
 mod sizes;
 mod specs;
 mod spirv;
+mod tree;
 mod vectors;
 mod vulkan;

@@ -88,7 +88,10 @@ fn parts_of_an_output_are_read_without_the_rest() {
 fn parts_and_inputs_that_are_not_there_are_refused() {
     let gemm = find("gemm.i8.v1").expect("in the catalogue");
     let dims = dims(&[("m", 3), ("n", 5), ("k", 7)]);
-    for device in devices().iter().filter(|device| device.facts().id != "cuda:shim") {
+    for device in devices()
+        .iter()
+        .filter(|device| !device.facts().id.starts_with("cuda:shim"))
+    {
         expect_refusals(device.as_ref(), gemm, &dims);
     }
 }
