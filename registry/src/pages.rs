@@ -5,8 +5,6 @@ mod device;
 mod html;
 mod log;
 mod newest;
-mod records;
-mod units;
 
 use axum::extract::Path;
 use axum::http::HeaderMap;

@@ -90,7 +90,7 @@ pub(crate) fn duration(ps: u64) -> String {
 }
 
 /// `15.6 GiB`
-pub(crate) fn memory(bytes: u64) -> String {
+pub fn memory(bytes: u64) -> String {
     const UNITS: [(&str, u64); 4] = [
         ("TiB", 1 << 40),
         ("GiB", 1 << 30),

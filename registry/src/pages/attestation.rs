@@ -11,7 +11,7 @@ use reports::Shown;
 use reports::page::fragment;
 
 use super::html::Html;
-use super::{answer, records, units};
+use super::{answer, device};
 use crate::http::{App, Attestation, Problem, Shared, blocking, envelope_of, find, time};
 use crate::log::inclusion_path;
 use crate::signature::AwsLc;
@@ -32,8 +32,7 @@ pub(crate) async fn attestation(
         checked.show(&mut html, &found);
         if let Some(statement) = checked.statement.as_deref() {
             devices(&mut html, statement);
-            charts(&mut html, &found, statement);
-            measured(&mut html, statement);
+            measured(&mut html, &found, statement);
             samples(&mut html, &found, statement);
             environment(&mut html, statement);
         }
@@ -187,7 +186,7 @@ fn devices(html: &mut Html, statement: &Statement) {
         html.raw("<tr><td><code>")
             .text(&device.id)
             .raw("</code></td><td>");
-        records::device_link(html, device);
+        device::link(html, device);
         html.raw("</td><td>")
             .text(&device.vendor)
             .raw("</td><td>")
@@ -195,14 +194,14 @@ fn devices(html: &mut Html, statement: &Statement) {
             .raw(" ")
             .text(&device.driver.version)
             .raw("</td><td class=\"number\">")
-            .text(&units::bytes(device.memory_bytes))
+            .text(&reports::memory(device.memory_bytes))
             .raw("</td><td class=\"mono\">");
         if let Some(subject) = statement.subject.get(at + 1) {
             html.text(&&subject.digest.sha256.to_string()[..16]);
         }
         html.raw("</td></tr>\n");
     }
-    records::end(html);
+    html.raw("</tbody></table></div>\n");
 }
 
 /// The statement as the reports draw it.
@@ -216,10 +215,12 @@ fn shown<'a>(found: &Attestation, statement: &'a Statement) -> Shown<'a> {
     }
 }
 
-fn charts(html: &mut Html, found: &Attestation, statement: &Statement) {
+fn measured(html: &mut Html, found: &Attestation, statement: &Statement) {
     let one = shown(found, statement);
     let rows = reports::table::rows(std::slice::from_ref(&one));
     html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+    html.raw("<h2>Records</h2>\n")
+        .drawn(&fragment::records_table(&rows));
 }
 
 fn samples(html: &mut Html, found: &Attestation, statement: &Statement) {
@@ -227,23 +228,6 @@ fn samples(html: &mut Html, found: &Attestation, statement: &Statement) {
     html.raw("<h2>Rooflines</h2>\n").drawn(&fragment::rooflines(&one));
     html.raw("<h2>Samples</h2>\n")
         .drawn(&fragment::distributions(&one));
-}
-
-fn measured(html: &mut Html, statement: &Statement) {
-    html.raw("<h2>Records</h2>\n");
-    records::head(html, "Device");
-    let measured = &statement.predicate.measured;
-    for record in &measured.records {
-        html.raw("<tr><td>");
-        if let Some(device) = measured.devices.get(record.device as usize) {
-            html.raw("<code>").text(&device.id).raw("</code>");
-            records::software_chip(html, device.kind);
-        }
-        html.raw("</td>");
-        records::cells(html, record);
-        html.raw("</tr>\n");
-    }
-    records::end(html);
 }
 
 fn environment(html: &mut Html, statement: &Statement) {

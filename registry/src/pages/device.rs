@@ -1,8 +1,6 @@
 //! One device model: every result that names it.
 
-use std::cmp::Reverse;
-
-use attest::statement::{Device, DeviceKind, Record, Statement};
+use attest::statement::{Device, DeviceKind, Statement};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -10,7 +8,7 @@ use reports::Shown;
 use reports::page::fragment;
 
 use super::html::Html;
-use super::{answer, newest, records};
+use super::{answer, newest};
 use crate::http::{App, Listed, Parameters, Problem, Shared, blocking, not_found, page};
 use crate::store::Entry;
 
@@ -27,17 +25,10 @@ pub(crate) async fn device(
             return Err(not_found("no attestation in this log names this device"));
         }
         let statements = statements(app, &listed)?;
-        let results = results(&name, &statements);
         let mut html = Html::page(&name);
         html.raw("<h1>").text(&name).raw("</h1>\n");
-        heading(&mut html, &results);
-        charts(&mut html, &name, &statements);
-        html.raw("<h2>Results</h2>\n");
-        records::head(&mut html, "Attestation");
-        for result in &results {
-            result.row(&mut html);
-        }
-        records::end(&mut html);
+        heading(&mut html, &name, &statements);
+        results(&mut html, &name, &statements);
         html.raw("<h2>Attestations</h2>\n");
         newest::table(&mut html, &listed.entries);
         let mut path = Html::default();
@@ -47,13 +38,6 @@ pub(crate) async fn device(
         Ok(answer(&headers, html.end(&app.origin, listed.head.size)))
     })
     .await
-}
-
-/// A record of this device in one of the page's attestations.
-struct Found<'a> {
-    entry: &'a Entry,
-    device: &'a Device,
-    record: &'a Record,
 }
 
 /// What the page's entries state. Each was verified when it was accepted; a payload damaged since then is left out here
@@ -69,38 +53,8 @@ fn statements(app: &App, listed: &Listed) -> Result<Vec<(Entry, Statement)>, Pro
     Ok(statements)
 }
 
-/// This device's records, case by case, the newest first.
-fn results<'a>(name: &str, statements: &'a [(Entry, Statement)]) -> Vec<Found<'a>> {
-    let mut results = Vec::new();
-    for (entry, statement) in statements {
-        let measured = &statement.predicate.measured;
-        for record in &measured.records {
-            if let Some(device) = measured
-                .devices
-                .get(record.device as usize)
-                .filter(|device| device.name == name)
-            {
-                results.push(Found {
-                    entry,
-                    device,
-                    record,
-                });
-            }
-        }
-    }
-    results.sort_by_key(|found| {
-        let case = &found.record.case;
-        (
-            &found.record.workload,
-            case.size,
-            &case.name,
-            Reverse(found.entry.place.index),
-        )
-    });
-    results
-}
-
-fn charts(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
+/// This device's records, attestation by attestation, the newest first.
+fn results(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
     let shown: Vec<Shown<'_>> = statements
         .iter()
         .map(|(entry, statement)| Shown {
@@ -114,19 +68,22 @@ fn charts(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
     let mut rows = reports::table::rows(&shown);
     rows.retain(|row| row.device.name == name);
     html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+    html.raw("<h2>Results</h2>\n")
+        .drawn(&fragment::records_table(&rows));
 }
 
-fn heading(html: &mut Html, results: &[Found<'_>]) {
-    let Some(first) = results.first() else { return };
-    html.raw("<p>")
-        .text(&first.device.vendor)
-        .raw(", driver ")
-        .text(&first.device.driver.name)
-        .raw(".</p>\n");
-    if results
+fn heading(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
+    let all = statements
         .iter()
-        .any(|shown| shown.device.kind == DeviceKind::Software)
-    {
+        .flat_map(|(_, statement)| &statement.predicate.measured.devices);
+    let named: Vec<&Device> = all.filter(|device| device.name == name).collect();
+    let Some(newest) = named.first() else { return };
+    html.raw("<p>")
+        .text(&newest.vendor)
+        .raw(", driver ")
+        .text(&newest.driver.name)
+        .raw(".</p>\n");
+    if named.iter().any(|device| device.kind == DeviceKind::Software) {
         html.raw(
             "<p class=\"notice\">This is a software device: a graphics API that runs on the processor. ",
         )
@@ -136,21 +93,19 @@ fn heading(html: &mut Html, results: &[Found<'_>]) {
         .raw("read it as &ldquo;performs as&rdquo; unless the evidence says <em>rooted</em>.</p>\n");
 }
 
-impl Found<'_> {
-    fn row(&self, html: &mut Html) {
-        let digest = self.entry.digest.to_string();
-        html.raw("<tr><td><a class=\"mono\" href=\"/attestations/")
-            .text(&digest)
-            .raw("?key=")
-            .text(&self.entry.key_id)
-            .raw("\">")
-            .text(&&digest[..12])
-            .raw("</a> <code>")
-            .text(&self.device.id)
-            .raw("</code>");
-        records::software_chip(html, self.device.kind);
-        html.raw("</td>");
-        records::cells(html, self.record);
-        html.raw("</tr>\n");
+/// What stands beside every name of a device that is no device of its own.
+pub(super) fn software_chip(html: &mut Html, kind: DeviceKind) {
+    if kind == DeviceKind::Software {
+        html.raw(" <span class=\"chip warn\">software, runs on the processor: not a GPU</span>");
     }
+}
+
+/// A device's name, leading to its page.
+pub(super) fn link(html: &mut Html, device: &Device) {
+    html.raw("<a href=\"/devices/")
+        .url(&device.name)
+        .raw("\">")
+        .text(&device.name)
+        .raw("</a>");
+    software_chip(html, device.kind);
 }

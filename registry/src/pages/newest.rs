@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use super::html::Html;
-use super::{answer, records};
+use super::{answer, device};
 use crate::http::{Listed, Parameters, Problem, Shared, blocking, page, time};
 use crate::store::{DeviceCount, Entry};
 
@@ -80,7 +80,7 @@ pub(super) fn table(html: &mut Html, entries: &[Entry]) {
     for entry in entries {
         row(html, entry);
     }
-    records::end(html);
+    html.raw("</tbody></table></div>\n");
 }
 
 fn row(html: &mut Html, entry: &Entry) {
@@ -105,7 +105,7 @@ fn row(html: &mut Html, entry: &Entry) {
             .text(&device["api"].as_str().unwrap_or(""))
             .raw("</span>");
         if device["kind"] == "software" {
-            records::software_chip(html, attest::statement::DeviceKind::Software);
+            device::software_chip(html, attest::statement::DeviceKind::Software);
         }
     }
     html.raw("</td><td>")
