@@ -133,6 +133,13 @@ impl Metrics {
 
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
+        self.render_numbers(&mut text);
+        self.render_histograms(&mut text);
+        self.render_outcomes(&mut text);
+        text
+    }
+
+    fn render_numbers(&self, text: &mut String) {
         for (name, kind, help, value) in [
             (
                 "hallmark_tree_size",
@@ -165,55 +172,44 @@ impl Metrics {
                 &self.connections,
             ),
         ] {
-            head(&mut text, name, kind, help);
+            head(text, name, kind, help);
             let _ = writeln!(text, "{name} {}", value.read());
         }
+    }
+
+    fn render_histograms(&self, text: &mut String) {
+        let name = "hallmark_batch_entries";
+        head(text, name, "histogram", "Entries of one commit.");
+        self.batch_entries.render(name, text);
+        let name = "hallmark_batch_seconds";
         head(
-            &mut text,
-            "hallmark_batch_entries",
-            "histogram",
-            "Entries of one commit.",
-        );
-        self.batch_entries.render("hallmark_batch_entries", &mut text);
-        head(
-            &mut text,
-            "hallmark_batch_seconds",
+            text,
+            name,
             "histogram",
             "Time from a batch's proof to its publication.",
         );
-        self.batch_seconds.render("hallmark_batch_seconds", &mut text);
+        self.batch_seconds.render(name, text);
+        let name = "hallmark_request_seconds";
         head(
-            &mut text,
-            "hallmark_request_seconds",
+            text,
+            name,
             "histogram",
             "Time from a request's head to its answer's.",
         );
-        self.request_seconds.render("hallmark_request_seconds", &mut text);
-        head(
-            &mut text,
-            "hallmark_requests_total",
-            "counter",
-            "Requests by route and status.",
-        );
+        self.request_seconds.render(name, text);
+    }
+
+    fn render_outcomes(&self, text: &mut String) {
+        let name = "hallmark_requests_total";
+        head(text, name, "counter", "Requests by route and status.");
         for ((route, status), count) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writeln!(
-                text,
-                "hallmark_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"
-            );
+            let _ = writeln!(text, "{name}{{route=\"{route}\",status=\"{status}\"}} {count}");
         }
-        head(
-            &mut text,
-            "hallmark_submissions_total",
-            "counter",
-            "Submissions by outcome.",
-        );
+        let name = "hallmark_submissions_total";
+        head(text, name, "counter", "Submissions by outcome.");
         for (outcome, count) in &*self.submissions.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writeln!(
-                text,
-                "hallmark_submissions_total{{outcome=\"{outcome}\"}} {count}"
-            );
+            let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {count}");
         }
-        text
     }
 }
 

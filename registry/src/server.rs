@@ -101,18 +101,7 @@ pub fn start_with(config: Config, storage: Storage) -> Result<Running, ServeErro
 }
 
 fn start_over(config: Config, folder: Folder, storage: Storage) -> Result<Running, ServeError> {
-    let system = |doing| move |source| ServeError::System { doing, source };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("registry")
-        .build()
-        .map_err(system("start the runtime"))?;
-    let listener = runtime
-        .block_on(TcpListener::bind(config.listen))
-        .map_err(|source| ServeError::Listen {
-            address: config.listen,
-            source,
-        })?;
+    let (runtime, listener) = listen(config.listen)?;
     let address = listener.local_addr().map_err(system("read the bound address"))?;
     let head = storage.store.head()?;
     let identity = keys::identity(&folder, head.as_ref(), &config.origin)?;
@@ -125,35 +114,26 @@ fn start_over(config: Config, folder: Folder, storage: Storage) -> Result<Runnin
         config.limits.clone(),
         Arc::clone(&metrics),
     )?;
+    let trusted_root = identity.trusted_root;
+    let drain = config.limits.drain_timeout;
     let app = Arc::new(App {
         origin: config.origin,
-        trust: identity.trust.clone(),
-        trusted_root: identity.trusted_root.clone(),
+        trust: identity.trust,
+        trusted_root: trusted_root.clone(),
         store: storage.store,
         published,
         queue,
-        metrics: Arc::clone(&metrics),
+        metrics,
         log_requests: config.log_requests,
         submissions: App::limiter(config.limits.submissions),
         reads: App::limiter(config.limits.reads),
-        limits: config.limits.clone(),
+        limits: config.limits,
     });
-    let (stop, stopped) = oneshot::channel();
-    let drain = config.limits.drain_timeout;
-    let served = runtime.spawn(http::serve(
-        listener,
-        http::router(app),
-        config.limits,
-        metrics,
-        async {
-            // A dropped sender means stop as well.
-            let _ = stopped.await;
-        },
-    ));
+    let (stop, served) = answer(&runtime, listener, app);
     diary::event("serving", &[("address", &address.to_string())]);
     Ok(Running {
         address,
-        trusted_root: identity.trusted_root,
+        trusted_root,
         stop: Some(stop),
         served: Some(served),
         runtime: Some(runtime),
@@ -161,6 +141,37 @@ fn start_over(config: Config, folder: Folder, storage: Storage) -> Result<Runnin
         drain,
         _folder: folder,
     })
+}
+
+fn system(doing: &'static str) -> impl FnOnce(io::Error) -> ServeError {
+    move |source| ServeError::System { doing, source }
+}
+
+fn listen(address: SocketAddr) -> Result<(Runtime, TcpListener), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("registry")
+        .build()
+        .map_err(system("start the runtime"))?;
+    let listener = runtime
+        .block_on(TcpListener::bind(address))
+        .map_err(|source| ServeError::Listen { address, source })?;
+    Ok((runtime, listener))
+}
+
+/// Answers requests until the sender is used or dropped.
+fn answer(
+    runtime: &Runtime,
+    listener: TcpListener,
+    app: Arc<App>,
+) -> (oneshot::Sender<()>, tokio::task::JoinHandle<Served>) {
+    let (stop, stopped) = oneshot::channel();
+    let (limits, metrics) = (app.limits.clone(), Arc::clone(&app.metrics));
+    let served = http::serve(listener, http::router(app), limits, metrics, async {
+        // A dropped sender means stop as well.
+        let _ = stopped.await;
+    });
+    (stop, runtime.spawn(served))
 }
 
 impl Running {

@@ -2,29 +2,23 @@
 //!
 //! One connection writes; readers come from a small pool and never wait for it.
 
+mod connection;
+mod selection;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attest::digest::Sha256;
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension as _, Row, ToSql, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, TransactionBehavior, params};
 
 use super::{
     Batch, CommitError, DeviceCount, Entry, Head, NewEntry, Place, Query, Signed, Store, StoreError, Summary,
 };
-
-/// Raised with every change of `schema.sql`.
-const FORMAT: i64 = 1;
-
-/// `HMRK` in ASCII: tells `file` and us whose database this is.
-const APPLICATION_ID: i64 = 0x484d_524b;
+use connection::{check_format, configure, open_reader, prepare_schema};
+use selection::{SELECT_ENTRY, list_sql};
 
 /// Idle read connections that are kept open.
 const MAX_IDLE_READERS: usize = 8;
-
-/// 16 MiB of write-ahead log between checkpoints: each one then writes a hot page once instead of once a batch.
-const CHECKPOINT_PAGES: u32 = 4096;
 
 pub struct SqliteStore {
     path: PathBuf,
@@ -270,53 +264,6 @@ impl Store for SqliteStore {
     }
 }
 
-const SELECT_ENTRY: &str =
-    "SELECT e.idx, e.tree_size, e.digest, e.key_id, e.accepted_ms, e.summary FROM entries e";
-
-/// The most selective filter drives, so that a page costs its own rows and not the log's length.
-fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
-    let mut sql = SELECT_ENTRY.to_owned();
-    let mut conditions = vec!["e.idx < ?".to_owned()];
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let below = i64::try_from(query.below).unwrap_or(i64::MAX);
-    let mut order = "e.idx";
-    let mut drive = |table: &str, column: &str, value: &String, values: &mut Vec<Box<dyn ToSql>>| {
-        if order == "e.idx" {
-            sql += &format!(" JOIN {table} d ON d.idx = e.idx AND d.{column} = ?");
-            values.push(Box::new(value.clone()));
-            order = "d.idx";
-            None
-        } else {
-            Some(format!(
-                "EXISTS (SELECT 1 FROM {table} x WHERE x.{column} = ? AND x.idx = e.idx)"
-            ))
-        }
-    };
-    let mut late: Vec<Box<dyn ToSql>> = Vec::new();
-    if let Some(device) = &query.device {
-        drive("entry_devices", "name", device, &mut values);
-    }
-    if let Some(workload) = &query.workload
-        && let Some(condition) = drive("entry_workloads", "id", workload, &mut values)
-    {
-        conditions.push(condition);
-        late.push(Box::new(workload.clone()));
-    }
-    if let Some(key_id) = query.key_id {
-        conditions.push("e.key_id = ?".to_owned());
-        late.push(Box::new(key_id.0));
-    }
-    conditions[0] = format!("{order} < ?");
-    values.push(Box::new(below));
-    values.append(&mut late);
-    values.push(Box::new(query.limit));
-    sql += &format!(
-        " WHERE {} ORDER BY {order} DESC LIMIT ?",
-        conditions.join(" AND ")
-    );
-    (sql, values)
-}
-
 fn insert_note(transaction: &Transaction<'_>, head: &Head) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT OR IGNORE INTO notes (size, note) VALUES (?1, ?2)")?
@@ -384,58 +331,6 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {
     row.get::<_, [u8; 32]>(column).map(Sha256)
-}
-
-fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI,
-    )?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
-}
-
-fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.set_prepared_statement_cache_capacity(32);
-    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.pragma_update(None, "cache_size", -65_536)
-}
-
-fn prepare_schema(connection: &Connection) -> Result<(), StoreError> {
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
-        .map_err(failed("read the database's schema"))?;
-    if tables == 0 {
-        let sql = format!(
-            "BEGIN IMMEDIATE; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; {} COMMIT;",
-            include_str!("schema.sql")
-        );
-        connection
-            .execute_batch(&sql)
-            .map_err(failed("create the database's tables"))?;
-    }
-    check_format(connection)
-}
-
-fn check_format(connection: &Connection) -> Result<(), StoreError> {
-    let pragma = |name: &str| {
-        connection
-            .query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0))
-            .map_err(failed("read the database's format"))
-    };
-    if pragma("application_id")? != APPLICATION_ID {
-        return Err(StoreError::Damaged {
-            what: "the file is an SQLite database, but not one of a Hallmark registry".to_owned(),
-        });
-    }
-    match pragma("user_version")? {
-        FORMAT => Ok(()),
-        found => Err(StoreError::Format { found, known: FORMAT }),
-    }
 }
 
 fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
