@@ -23,7 +23,7 @@
 //! * **Quality.** Of the specification's class; at least one element compared; `elements` those of the case's outputs. A
 //!   complete record has no error beyond the tolerance. Exact outputs of one case and seed are equal across the statement.
 //! * **Caveats.** A record that was throttled, shared or cut short, or whose interval is wider than 5 %, says so
-//!   ([`Record::required_caveats`]).
+//!   ([`Record::required_caveats`]). A power limit or set clocks ([`Conditions::limits`]) are no throttling.
 //! * **Status.** Complete records have samples and quality and no reason; all others give their reason; an unsupported one has
 //!   neither samples nor quality. A complete suite has records, none of them partial. No case stands twice for one
 //!   path, device and cache.

@@ -15,6 +15,7 @@
 //! | `rows[].workload` `specDigest` `case` `size` `dims` `path` `cache` | what ran; `cache` is absent without samples |
 //! | `rows[].seed` | seed of the inputs |
 //! | `rows[].status` `reason` `evidence` `caveats[]` | as in the statement |
+//! | `rows[].limits[]` | what held the device's clock without being a fault, such as `swPowerCap`; absent when nothing did |
 //! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch |
 //! | `rows[].noFigures` | why `figures` is absent |
 //! | `rows[].quality` | as in the statement |

@@ -1,5 +1,7 @@
 //! Everything measured about one case on one device.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// What held the device's clock without being a fault, each name once.
+    pub fn limits(&self) -> BTreeSet<&str> {
+        let named = self.conditions.iter().filter_map(|at| at.limits.as_ref());
+        named.flatten().map(String::as_str).collect()
+    }
+
     /// The caveats that the record's own figures and conditions call for. A statement lacking one is refused.
     pub fn required_caveats(&self) -> impl Iterator<Item = Caveat> {
         let any = |found: fn(&Conditions) -> bool| self.conditions.iter().any(found);
@@ -214,9 +222,14 @@ pub struct Conditions {
     pub power_milliwatts: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature_celsius: Option<i64>,
-    /// Names of active throttle reasons; empty when the system says none is.
+    /// Faults that slow the device: heat, a failing supply, another card's clock. Empty when the system says there is none;
+    /// one is a [`Caveat::Throttled`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttle: Option<Vec<String>>,
+    /// What holds the clock without being a fault: the card's power limit, which is where a card under full load belongs,
+    /// and clocks somebody set. Empty when the system says there is nothing; calls for no caveat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ecc: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,6 +240,25 @@ pub struct Conditions {
     /// Share of processor time taken by others, in parts per million.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steal_ppm: Option<u64>,
+}
+
+impl Conditions {
+    /// Of a system that tells nothing.
+    pub fn untold(moment: Moment) -> Self {
+        Self {
+            moment,
+            clock_mhz: None,
+            memory_clock_mhz: None,
+            power_milliwatts: None,
+            temperature_celsius: None,
+            throttle: None,
+            limits: None,
+            ecc: None,
+            mig: None,
+            other_processes: None,
+            steal_ppm: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -232,16 +232,10 @@ fn record(spec: &Spec, device: u32, samples: usize) -> Record {
             },
         }),
         conditions: vec![Conditions {
-            moment: Moment::After,
             clock_mhz: Some(2_650),
-            memory_clock_mhz: None,
-            power_milliwatts: None,
             temperature_celsius: Some(51),
-            throttle: None,
-            ecc: None,
-            mig: None,
-            other_processes: None,
             steal_ppm: Some(200),
+            ..Conditions::untold(Moment::After)
         }],
         caveats: Vec::new(),
     }

@@ -87,15 +87,20 @@ const SENSOR_DIE: c_int = 0;
 /// More processes than anybody runs on one card; a longer list is reported as absent.
 const MAX_PROCESSES: usize = 256;
 
-/// Bits of `nvmlClocksEventReasons`. An idle card (bit 0) is not throttled.
-const THROTTLE: [(c_ulonglong, &str); 8] = [
-    (0x002, "applicationsClocksSetting"),
-    (0x004, "swPowerCap"),
+/// Bits of `nvmlClocksEventReasons` that are faults: heat, a failing supply, the clock of another card. An idle card
+/// (bit 0) is held by nothing.
+const THROTTLE: [(c_ulonglong, &str); 5] = [
     (0x008, "hwSlowdown"),
     (0x010, "syncBoost"),
     (0x020, "swThermalSlowdown"),
     (0x040, "hwThermalSlowdown"),
     (0x080, "hwPowerBrakeSlowdown"),
+];
+
+/// Those that are no fault: a card under full load runs at its power limit, and clocks are set on purpose.
+const LIMITS: [(c_ulonglong, &str); 3] = [
+    (0x002, "applicationsClocksSetting"),
+    (0x004, "swPowerCap"),
     (0x100, "displayClockSetting"),
 ];
 
@@ -106,7 +111,7 @@ struct Nvml {
     clock: Option<Chosen>,
     power: Option<Narrow>,
     temperature: Option<Chosen>,
-    throttle: Option<Wide>,
+    reasons: Option<Wide>,
     ecc: Option<Mode>,
     mig: Option<Mode>,
     processes: Option<Processes>,
@@ -132,7 +137,7 @@ impl Nvml {
                 clock: symbol(&library, "nvmlDeviceGetClockInfo"),
                 power: symbol(&library, "nvmlDeviceGetPowerUsage"),
                 temperature: symbol(&library, "nvmlDeviceGetTemperature"),
-                throttle: symbol(&library, "nvmlDeviceGetCurrentClocksEventReasons")
+                reasons: symbol(&library, "nvmlDeviceGetCurrentClocksEventReasons")
                     .or_else(|| symbol(&library, "nvmlDeviceGetCurrentClocksThrottleReasons")),
                 ecc: symbol(&library, "nvmlDeviceGetEccMode"),
                 mig: symbol(&library, "nvmlDeviceGetMigMode"),
@@ -161,6 +166,7 @@ impl Nvml {
             let foreign = |pid: &&c_uint| **pid != std::process::id() && !own.contains(*pid);
             pids.iter().filter(foreign).count() as u64
         };
+        let reasons = self.reasons.and_then(|reasons| self.wide(reasons, card));
         Conditions {
             moment,
             clock_mhz: clock(CLOCK_SM),
@@ -173,10 +179,8 @@ impl Nvml {
                 .temperature
                 .and_then(|temperature| self.chosen(temperature, card, SENSOR_DIE))
                 .map(i64::from),
-            throttle: self
-                .throttle
-                .and_then(|throttle| self.wide(throttle, card))
-                .map(throttle_names),
+            throttle: reasons.map(|bits| names(bits, &THROTTLE)),
+            limits: reasons.map(|bits| names(bits, &LIMITS)),
             ecc: self.ecc.and_then(|ecc| self.mode(ecc, card)),
             mig: self.mig.and_then(|mig| self.mode(mig, card)),
             other_processes: self.computing(card).map(others),
@@ -233,8 +237,8 @@ impl Nvml {
     }
 }
 
-fn throttle_names(bits: u64) -> Vec<String> {
-    let active = THROTTLE.iter().filter(|(bit, _)| bits & bit != 0);
+fn names(bits: u64, known: &[(c_ulonglong, &str)]) -> Vec<String> {
+    let active = known.iter().filter(|(bit, _)| bits & bit != 0);
     active.map(|(_, name)| (*name).to_owned()).collect()
 }
 
@@ -287,7 +291,8 @@ mod tests {
                 memory_clock_mhz: Some(2619),
                 power_milliwatts: Some(345_678),
                 temperature_celsius: Some(41),
-                throttle: Some(vec!["swPowerCap".into(), "hwThermalSlowdown".into()]),
+                throttle: Some(vec!["hwThermalSlowdown".into()]),
+                limits: Some(vec!["swPowerCap".into()]),
                 ecc: Some(true),
                 mig: Some(false),
                 other_processes: Some(1),
@@ -306,8 +311,8 @@ mod tests {
         assert_eq!(read.power_milliwatts, None);
         assert_eq!(read.other_processes, None);
         assert_eq!(
-            read.throttle,
-            Some(vec![]),
+            (read.throttle, read.limits),
+            (Some(vec![]), Some(vec![])),
             "the older name is tried, and idle is no throttling"
         );
         assert_eq!(read.clock_mhz, Some(1980));

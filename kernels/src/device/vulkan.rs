@@ -131,7 +131,7 @@ impl Device for VulkanDevice {
     fn conditions(&self, moment: Moment) -> Conditions {
         match &self.processor {
             Some(processor) => processor.conditions(moment),
-            None => nvml::conditions_for(&self.uuid, moment).unwrap_or_else(|| untold(moment)),
+            None => nvml::conditions_for(&self.uuid, moment).unwrap_or_else(|| Conditions::untold(moment)),
         }
     }
 
@@ -148,22 +148,6 @@ impl Device for VulkanDevice {
             Some(_) => heap.min(system::available_bytes().unwrap_or(0)),
             None => heap,
         }
-    }
-}
-
-/// Vulkan itself tells nothing of a device's state.
-fn untold(moment: Moment) -> Conditions {
-    Conditions {
-        moment,
-        clock_mhz: None,
-        memory_clock_mhz: None,
-        power_milliwatts: None,
-        temperature_celsius: None,
-        throttle: None,
-        ecc: None,
-        mig: None,
-        other_processes: None,
-        steal_ppm: None,
     }
 }
 

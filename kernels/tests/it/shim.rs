@@ -118,18 +118,7 @@ impl Device for Shim {
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {
-        Conditions {
-            moment,
-            clock_mhz: None,
-            memory_clock_mhz: None,
-            power_milliwatts: None,
-            temperature_celsius: None,
-            throttle: None,
-            ecc: None,
-            mig: None,
-            other_processes: None,
-            steal_ppm: None,
-        }
+        Conditions::untold(moment)
     }
 
     fn energy_millijoules(&self) -> Option<u64> {

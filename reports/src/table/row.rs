@@ -10,6 +10,9 @@ use crate::plain::{ID_CHARS, visible};
 use crate::units::{TimeUnit, duration, significant};
 use crate::{Shown, words};
 
+/// Names of limits a row keeps; NVML knows three.
+const MAX_LIMITS: usize = 8;
+
 /// One record of one attestation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +33,9 @@ pub struct Row {
     pub reason: Option<String>,
     pub evidence: Evidence,
     pub caveats: Vec<Caveat>,
+    /// What held the device's clock without being a fault, such as its power limit.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<Figures>,
     /// Why there are no figures.
@@ -89,6 +95,12 @@ impl Row {
             reason: record.reason.clone(),
             evidence: record.evidence,
             caveats: record.caveats.clone(),
+            limits: record
+                .limits()
+                .into_iter()
+                .take(MAX_LIMITS)
+                .map(str::to_owned)
+                .collect(),
             figures,
             no_figures,
             quality: record.quality.clone(),
@@ -118,7 +130,7 @@ impl Row {
         self.quality.as_ref().map(quality_text)
     }
 
-    /// `complete`, `failed: wrong output`, `complete; noisy`
+    /// `complete`, `failed: wrong output`, `complete; noisy; held by swPowerCap`
     pub(crate) fn status_text(&self) -> String {
         let mut text = words::status(self.status).to_owned();
         let reason = self.reason.as_deref().or(self.no_figures.as_deref());
@@ -129,6 +141,9 @@ impl Row {
             if !(*caveat == Caveat::Partial && self.status == Status::Partial) {
                 text = format!("{text}; {}", words::caveat(*caveat));
             }
+        }
+        for limit in &self.limits {
+            text = format!("{text}; held by {}", visible(limit, ID_CHARS));
         }
         text
     }

@@ -237,6 +237,18 @@ fn a_ceiling_from_a_doubtful_record_names_its_caveat_and_yields_to_a_sound_one()
 }
 
 #[test]
+fn a_power_limit_is_shown_and_is_no_caveat() {
+    let mut statement = sample::statement();
+    let record = &mut statement.predicate.measured.records[0];
+    record.conditions[0].limits = Some(vec!["swPowerCap".to_owned()]);
+    assert_eq!(record.required_caveats().count(), 0);
+    assert!(page_of(&statement).contains(">complete</span>; held by swPowerCap</td>"));
+    let record = &mut statement.predicate.measured.records[0];
+    record.conditions[0].throttle = Some(vec!["hwSlowdown".to_owned()]);
+    assert!(record.required_caveats().eq([Caveat::Throttled]));
+}
+
+#[test]
 fn a_failed_check_stands_at_the_top_and_takes_back_the_claims() {
     let statement = sample::small();
     let mut shown = sample::shown(&statement);

@@ -113,16 +113,11 @@ impl System {
 
     pub(in crate::device) fn conditions(&self, moment: Moment) -> Conditions {
         Conditions {
-            moment,
             clock_mhz: clock_mhz(),
-            memory_clock_mhz: None,
-            power_milliwatts: None,
             temperature_celsius: temperature_celsius(),
             throttle: self.throttle(),
-            ecc: None,
-            mig: None,
-            other_processes: None,
             steal_ppm: self.steal_ppm(),
+            ..Conditions::untold(moment)
         }
     }
 

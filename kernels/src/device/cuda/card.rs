@@ -220,18 +220,7 @@ impl Device for Card {
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {
-        nvml::conditions_for(&self.uuid, moment).unwrap_or(Conditions {
-            moment,
-            clock_mhz: None,
-            memory_clock_mhz: None,
-            power_milliwatts: None,
-            temperature_celsius: None,
-            throttle: None,
-            ecc: None,
-            mig: None,
-            other_processes: None,
-            steal_ppm: None,
-        })
+        nvml::conditions_for(&self.uuid, moment).unwrap_or_else(|| Conditions::untold(moment))
     }
 
     fn energy_millijoules(&self) -> Option<u64> {

@@ -127,16 +127,9 @@ fn record_of(
             },
         }),
         conditions: vec![Conditions {
-            moment: Moment::During,
             clock_mhz: Some(2_600),
-            memory_clock_mhz: None,
-            power_milliwatts: None,
-            temperature_celsius: None,
-            throttle: None,
-            ecc: None,
-            mig: None,
-            other_processes: None,
             steal_ppm: Some(120),
+            ..Conditions::untold(Moment::During)
         }],
         caveats: Vec::new(),
     }
