@@ -79,6 +79,7 @@ pub(crate) fn statement(number: u64) -> Statement {
             measured: measured(devices, spec, records),
             freshness: None,
             attempt: None,
+            proofs: Vec::new(),
             sd: Vec::new(),
             sd_alg: None,
         },

@@ -160,6 +160,7 @@ fn with_devices(devices: Vec<Device>, speeds: &[Speed]) -> Statement {
                 root_hash: sha256("sample root"),
             }),
             attempt: None,
+            proofs: Vec::new(),
             sd: Vec::new(),
             sd_alg: None,
         },
