@@ -117,18 +117,19 @@ static inline void multiply(int (&sum)[4], const unsigned (&a)[4], const unsigne
     wait(State::AtWarp, line);
     const Fibre* warp = &fibres[launch.current / WARP * WARP];
     const unsigned row = launch.current % WARP / 4, column = launch.current % 4 * 2;
-    for (unsigned i = 0; i < 4; i++) {
-        std::int8_t left[32], right[32];
+    std::int8_t left[2][32], right[2][32];
+    for (unsigned i = 0; i < 2; i++) {
         for (unsigned q = 0; q < 4; q++) {
-            const unsigned* mine = warp[4 * row + q].fragment[slot];
-            const unsigned* theirs = warp[4 * (column + i % 2) + q].fragment[slot] + 4;
+            const unsigned *mine = warp[4 * row + q].fragment[slot], *theirs = warp[4 * (column + i) + q].fragment[slot];
             for (unsigned half = 0; half < 2; half++) {
-                std::memcpy(left + 16 * half + 4 * q, mine + 2 * half + i / 2, 4);
-                std::memcpy(right + 16 * half + 4 * q, theirs + half, 4);
+                std::memcpy(left[i] + 16 * half + 4 * q, mine + 2 * half + i, 4);
+                std::memcpy(right[i] + 16 * half + 4 * q, theirs + 4 + half, 4);
             }
         }
+    }
+    for (unsigned i = 0; i < 4; i++) {
         unsigned total = static_cast<unsigned>(sum[i]);
-        for (unsigned k = 0; k < 32; k++) total += static_cast<unsigned>(left[k] * right[k]);
+        for (unsigned k = 0; k < 32; k++) total += static_cast<unsigned>(left[i / 2][k] * right[i % 2][k]);
         sum[i] = static_cast<int>(total);
     }
 }

@@ -11,6 +11,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gemm_i8::WORKLOAD,
     &crate::softmax_f32::WORKLOAD,
     &crate::rmsnorm_f16::WORKLOAD,
+    &crate::proof_mlp_i8::WORKLOAD,
 ];
 
 /// The workload of that id, version included: `gemm.f32.v1`.

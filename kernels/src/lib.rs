@@ -24,5 +24,6 @@ mod gemm_f32_exact;
 mod gemm_i8;
 mod mem_copy;
 mod mem_triad;
+mod proof_mlp_i8;
 mod rmsnorm_f16;
 mod softmax_f32;

@@ -22,8 +22,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::aligned::Buffer;
-pub(crate) use pack::Element;
-pub(crate) use tile::Tile;
+pub(crate) use pack::{Element, panel};
+pub(crate) use tile::{MOST_WORDS, Tile};
 
 /// Steps of one block: C is read and written once for so many products.
 const STEPS: usize = 1024;
@@ -164,7 +164,7 @@ impl<E: Element> Job<'_, E> {
             let a = &mut packed_a.words_mut()[..tiles.len() * height * steps.len()];
             for (tile, words) in tiles.clone().zip(a.chunks_exact_mut(height * steps.len())) {
                 let rows = tile * height..self.shape.m.min((tile + 1) * height);
-                pack::panel(
+                panel(
                     words,
                     height,
                     self.a,
@@ -197,7 +197,7 @@ impl<E: Element> Job<'_, E> {
             unsafe { self.tile.multiply(a, b, corner, self.c.stride, first) };
             return;
         }
-        let mut edge = [0u32; tile::MOST_WORDS];
+        let mut edge = [0u32; MOST_WORDS];
         // SAFETY: rows and columns stay inside C, whose tile no other task has, and inside `edge`.
         unsafe {
             for row in 0..rows {

@@ -161,7 +161,11 @@ fn write_blocks(key: [u32; 2], first: u64, out: &mut [u8; BLOCK_BYTES * LANES]) 
 /// Writes tensor bytes from byte `offset` of the tensor on, so that parts can be made by several threads. `offset` must
 /// lie at the beginning of an element.
 pub fn fill(seed: &[u8; 32], name: &str, form: Form, offset: u64, out: &mut [u8]) {
-    let key = key(seed, name);
+    fill_keyed(key(seed, name), form, offset, out);
+}
+
+/// [`fill`], from the stream's [`key`].
+pub fn fill_keyed(key: [u32; 2], form: Form, offset: u64, out: &mut [u8]) {
     let skip = (offset % BLOCK_BYTES as u64) as usize;
     let mut block = offset / BLOCK_BYTES as u64;
     let mut buffer = [0; BLOCK_BYTES * LANES];

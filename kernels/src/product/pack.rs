@@ -74,7 +74,7 @@ impl Element for i8 {
 
 /// Packs `rows` of a row-major matrix with `k` columns, steps `steps` of each, into `words` of `width` rows a step. Rows
 /// that are missing to `width` become zeros.
-pub(super) fn panel<E: Element>(
+pub(crate) fn panel<E: Element>(
     words: &mut [u32],
     width: usize,
     matrix: &[E],

@@ -3,7 +3,7 @@
 use super::STEPS;
 
 /// Words of the largest tile: 14 rows of 32.
-pub(super) const MOST_WORDS: usize = 14 * 32;
+pub(crate) const MOST_WORDS: usize = 14 * 32;
 
 /// Adds `steps` products to a tile of C, or overwrites it with their sum.
 ///
@@ -16,10 +16,10 @@ pub(super) type Multiply =
 
 /// A tile of C that stays in registers while k runs.
 pub(crate) struct Tile {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
     /// Whether packing may use AVX2 and F16C.
-    pub(super) vectors: bool,
+    pub(crate) vectors: bool,
     pub(super) multiply: Multiply,
 }
 
@@ -31,6 +31,15 @@ impl Tile {
         debug_assert!(steps <= STEPS && a.len() == steps * self.rows && b.len() == steps * self.columns);
         // SAFETY: lengths as above; constructors check for the instructions; the caller answers for `c`.
         unsafe { (self.multiply)(steps, a.as_ptr(), b.as_ptr(), c, stride, first) }
+    }
+
+    /// The tile of products of `a` and `b` alone, rows of [`Tile::columns`] words one after the other.
+    pub(crate) fn products<'c>(&self, a: &[u32], b: &[u32], c: &'c mut [u32; MOST_WORDS]) -> &'c mut [u32] {
+        let steps = a.len() / self.rows;
+        assert!(a.len() == steps * self.rows && b.len() == steps * self.columns);
+        // SAFETY: the lengths are as `Multiply` wants them, and no tile has more than `MOST_WORDS`.
+        unsafe { (self.multiply)(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), self.columns, true) };
+        &mut c[..self.rows * self.columns]
     }
 
     /// f32 words, product and sum rounded together where the processor can.

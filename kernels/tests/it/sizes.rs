@@ -3,6 +3,7 @@
 use attest::spec::{Dims, Size};
 use attest::statement::Quality;
 use kernels::catalogue::WORKLOADS;
+use kernels::tree::nodes;
 use kernels::workload::Workload;
 
 use crate::harness::{devices, dims, expect_right, fresh_seed};
@@ -40,6 +41,21 @@ const ROWS: &[[u64; 2]] = &[
     [1, 128_256],
 ];
 
+/// Lanes, width, layers and steps: lanes and widths that no tile divides, a single lane, no step at all.
+const NETWORKS: &[[u64; 4]] = &[
+    [1, 64, 1, 1],
+    [3, 128, 2, 0],
+    [7, 16, 2, 3],
+    [37, 48, 3, 2],
+    [33, 80, 1, 5],
+    [131, 192, 3, 4],
+    [17, 256, 1, 270],
+    [65, 256, 2, 3],
+    [129, 512, 2, 2],
+    [17, 960, 2, 3],
+    [5, 1024, 2, 2],
+];
+
 /// Sizes for the dimensions a workload has: `m`, `n`, `k`; `rows`, `cols`; `n`.
 pub(crate) fn odd_sizes(workload: &Workload) -> Vec<Dims> {
     let case = &workload.spec.cases[0].dims;
@@ -51,8 +67,23 @@ pub(crate) fn odd_sizes(workload: &Workload) -> Vec<Dims> {
             .iter()
             .map(|&[rows, cols]| dims(&[("rows", rows), ("cols", cols)]))
             .collect(),
+        names if names.contains(&"steps") && names.contains(&"layers") => {
+            NETWORKS.iter().map(network).collect()
+        }
         other => panic!("{}: add odd sizes for dimensions {other:?}", workload.spec.id),
     }
+}
+
+pub(crate) fn network(&[m, n, layers, steps]: &[u64; 4]) -> Dims {
+    dims(&[
+        ("m", m),
+        ("n", n),
+        ("layers", layers),
+        ("steps", steps),
+        ("nodes", nodes(m)),
+        ("key", 8),
+        ("hash", 32),
+    ])
 }
 
 fn gemm(&[m, n, k]: &[u64; 3]) -> Dims {

@@ -11,6 +11,7 @@ use kernels::workload::{POISON, Plan, Target, Workload};
 use kernels::{check, inputs};
 
 use crate::harness::{dims, expect_right, fresh_seed};
+use crate::sizes::odd_sizes;
 
 fn devices() -> Vec<Box<dyn Device>> {
     let mut found = device::discover();
@@ -40,7 +41,7 @@ fn wide_plan<const INDEX: usize>(dims: &Dims, target: Target) -> Plan {
     (WORKLOADS[INDEX].plan)(dims, gpu)
 }
 
-const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 8] = [
+const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 9] = [
     wide_plan::<0>,
     wide_plan::<1>,
     wide_plan::<2>,
@@ -49,6 +50,7 @@ const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 8] = [
     wide_plan::<5>,
     wide_plan::<6>,
     wide_plan::<7>,
+    wide_plan::<8>,
 ];
 
 /// A processor runs kernels of its own; those for GPUs must be right there too.
@@ -70,16 +72,16 @@ fn kernels_for_gpus_agree_with_the_reference_on_every_vulkan_device() {
     for device in devices() {
         for (workload, plan) in WORKLOADS.iter().zip(WIDE_PLANS) {
             let wide = Workload { plan, ..**workload };
-            if !wide.spec.cases[0].dims.contains_key("k") {
-                continue;
-            }
-            for [m, n, k] in SIZES {
-                expect_right(
-                    device.as_ref(),
-                    &wide,
-                    &dims(&[("m", m), ("n", n), ("k", k)]),
-                    fresh_seed(),
-                );
+            let names = &wide.spec.cases[0].dims;
+            let sizes = match (names.contains_key("k"), names.contains_key("steps")) {
+                (true, _) => SIZES
+                    .map(|[m, n, k]| dims(&[("m", m), ("n", n), ("k", k)]))
+                    .to_vec(),
+                (_, true) => odd_sizes(workload),
+                _ => continue,
+            };
+            for dims in sizes {
+                expect_right(device.as_ref(), &wide, &dims, fresh_seed());
             }
         }
     }

@@ -13,7 +13,7 @@ const HEADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim/cuda_shim.h");
 /// Contraction off: a product and a sum are rounded apart unless the source says `fma`, as `gemm.f32.exact` demands.
 const FLAGS: [&str; 10] = [
     "-std=c++17",
-    "-O2",
+    "-O3",
     "-ffp-contract=off",
     "-fno-strict-aliasing",
     "-U_FORTIFY_SOURCE",
