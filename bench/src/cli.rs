@@ -175,6 +175,9 @@ pub(crate) struct Verify {
     /// Accept only this signer (PEM)
     #[arg(long)]
     pub public_key: Option<PathBuf>,
+    /// Receipt of a verdict that bears out proofs; repeatable
+    #[arg(long = "verdict", value_name = "FILE")]
+    pub verdicts: Vec<PathBuf>,
     /// Private facts to hold to the statement, as written beside the envelope: a JSON object of disclosures
     #[arg(long, value_name = "FILE")]
     pub disclosures: Option<PathBuf>,
@@ -242,6 +245,9 @@ pub(crate) struct Believe {
     /// Signer's public key (PEM) for envelopes
     #[arg(long)]
     pub public_key: Option<PathBuf>,
+    /// Receipt of a verdict that bears out proofs; repeatable
+    #[arg(long = "verdict", value_name = "FILE")]
+    pub verdicts: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

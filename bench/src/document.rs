@@ -1,12 +1,13 @@
 //! An input file: a receipt, an envelope or a run file, and what could be checked of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use attest::digest::Sha256;
 use attest::dsse::Envelope;
+use attest::evidence::{Assessment, LoggedVerdict, assess};
 use attest::key::{P256, PublicKey};
 use attest::run::{RUN_FORMAT, Run};
-use attest::statement::{MAX_STATEMENT_BYTES, Statement, VerifiedStatement};
+use attest::statement::{Evidence, MAX_STATEMENT_BYTES, Statement, VerifiedStatement};
 use attest::trust::TrustedRoot;
 use attest::verify::{VerifiedReceipt, verify_receipt};
 use reports::{Check, LogPlace, Shown, Verdict};
@@ -24,6 +25,7 @@ pub(crate) struct Document {
     digest: Sha256,
     key_id: Option<Sha256>,
     checks: Vec<Check>,
+    assessment: Option<Assessment>,
     log: Option<LogPlace>,
 }
 
@@ -39,6 +41,7 @@ pub(crate) enum Kind {
 pub(crate) struct Trusted {
     root: Option<TrustedRoot>,
     signer: Option<PublicKey>,
+    verdicts: Vec<LoggedVerdict>,
 }
 
 impl Trusted {
@@ -54,11 +57,27 @@ impl Trusted {
         Ok(Self {
             root,
             signer: public_key.map(signer::public_key).transpose()?,
+            verdicts: Vec::new(),
         })
     }
 
     pub(crate) fn of(believe: &cli::Believe, config: &Config) -> Done<Self> {
-        Self::load(believe.trust.as_deref(), believe.public_key.as_deref(), config)
+        let trusted = Self::load(believe.trust.as_deref(), believe.public_key.as_deref(), config)?;
+        trusted.with_verdicts(&believe.verdicts)
+    }
+
+    /// Reads receipts of verdicts, which bear out proofs and challenged records.
+    pub(crate) fn with_verdicts(mut self, files: &[PathBuf]) -> Done<Self> {
+        for path in files {
+            let verdict = LoggedVerdict::verify(&files::read(path)?, self.root()?)
+                .map_err(|error| fail!(VerificationFailed, "{}: {error}", path.display()))?;
+            self.verdicts.push(verdict);
+        }
+        Ok(self)
+    }
+
+    pub(crate) fn verdicts(&self) -> &[LoggedVerdict] {
+        &self.verdicts
     }
 
     pub(crate) fn root(&self) -> Done<&TrustedRoot> {
@@ -103,13 +122,16 @@ impl Document {
         let name = path.display().to_string();
         let bytes = files::read(path)?;
         match kind(&name, &bytes)? {
-            Kind::Receipt => Ok(Self::of_receipt(&verified_receipt(&name, &bytes, trusted)?)),
+            Kind::Receipt => {
+                let receipt = verified_receipt(&name, &bytes, trusted)?;
+                Ok(Self::of_receipt(&receipt, trusted.verdicts()))
+            }
             Kind::Envelope => Self::of_envelope(&name, &bytes, trusted),
             Kind::Run => Self::of_run(&name, &bytes),
         }
     }
 
-    pub(crate) fn of_receipt(receipt: &VerifiedReceipt) -> Self {
+    pub(crate) fn of_receipt(receipt: &VerifiedReceipt, verdicts: &[LoggedVerdict]) -> Self {
         let log = LogPlace {
             origin: receipt.origin.clone(),
             index: receipt.log_index,
@@ -124,11 +146,14 @@ impl Document {
             "checkpoint signature",
             "by a key of the trusted root".into(),
         ));
+        let assessment = assess(&receipt.statement, verdicts);
+        checks.extend(evidence_checks(&assessment));
         Self {
             statement: Statement::clone(&receipt.statement),
             digest: receipt.statement.digest(),
             key_id: Some(receipt.key.id()),
             checks,
+            assessment: Some(assessment),
             log: Some(log),
         }
     }
@@ -151,6 +176,7 @@ impl Document {
             digest: statement.digest(),
             statement: Statement::clone(&statement),
             key_id: Some(key.id()),
+            assessment: Some(assess(&statement, trusted.verdicts())),
             checks,
             log: None,
         })
@@ -172,6 +198,7 @@ impl Document {
             digest: Sha256::of(bytes),
             key_id: None,
             checks,
+            assessment: None,
             log: None,
         })
     }
@@ -194,6 +221,7 @@ impl Document {
             digest: self.digest,
             key_id: self.key_id,
             checks: self.checks.clone(),
+            assessment: self.assessment.clone(),
             log: self.log.clone(),
         }
     }
@@ -228,6 +256,46 @@ fn statement_checks(key: &PublicKey) -> Vec<Check> {
         ),
         passed("statistics", "recomputed from the samples".into()),
     ]
+}
+
+/// What the verdicts at hand say of proofs, and of records that cannot be.
+fn evidence_checks(found: &Assessment) -> Vec<Check> {
+    let timed = found
+        .proofs
+        .iter()
+        .filter(|proof| proof.evidence == Evidence::Timed)
+        .count();
+    let challenged = found
+        .records
+        .iter()
+        .filter(|record| record.support.evidence == Evidence::Challenged);
+    let of = format!(
+        "{timed} of {} proofs timed, {} of {} records challenged",
+        found.proofs.len(),
+        challenged.count(),
+        found.records.len()
+    );
+    let mut checks = Vec::new();
+    match found.proofs.len() {
+        0 => {}
+        all if timed == all => checks.push(passed("proofs", of)),
+        _ => checks.push(not_checked(
+            "proofs",
+            &format!("{of}; give their verdicts with --verdict"),
+        )),
+    }
+    if let Some(reason) = found
+        .records
+        .iter()
+        .find_map(|record| record.implausible.as_ref())
+    {
+        checks.push(Check {
+            name: "plausibility".to_owned(),
+            verdict: Verdict::Failed,
+            detail: reason.clone(),
+        });
+    }
+    checks
 }
 
 fn passed(name: &str, detail: String) -> Check {

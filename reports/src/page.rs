@@ -8,7 +8,7 @@ mod meaning;
 mod overview;
 
 use crate::plain::html as esc;
-use crate::table::rows;
+use crate::table::{proofs, rows};
 use crate::{Shown, Verdict};
 
 /// The stylesheet of pages and fragments. Custom properties on `:root` hold the colours.
@@ -35,6 +35,7 @@ pub fn titled(title: &str, shown: &[Shown<'_>]) -> String {
     out += &format!("<h1>{title}</h1>\n</header>\n<main>\n");
     out += &warnings(shown);
     out += &overview::attestations(shown);
+    out += &proven(shown);
     out += &results(shown);
     for (number, one) in shown.iter().enumerate() {
         out += &support(number + 1, shown.len(), one);
@@ -90,6 +91,15 @@ fn software(one: &Shown<'_>) -> Vec<String> {
     software
         .map(|device| format!("{} {}", device.id, device.name))
         .collect()
+}
+
+fn proven(shown: &[Shown<'_>]) -> String {
+    format!(
+        "<section aria-labelledby=\"proven\">\n<h2 id=\"proven\">Proven</h2>\n<p class=\"lede\">Work done on a seed that the \
+         registry gave, between two moments of the registry’s own clock; outputs were committed to before anyone knew \
+         which would be looked at, and those were recomputed exactly. Rates are lower bounds.</p>\n{}</section>\n",
+        fragment::proofs_table(&proofs(shown))
+    )
 }
 
 fn results(shown: &[Shown<'_>]) -> String {

@@ -1,6 +1,7 @@
 //! A statement with what its reader found out about it.
 
 use attest::digest::Sha256;
+use attest::evidence::Assessment;
 use attest::statement::Statement;
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub struct Shown<'a> {
     pub key_id: Option<Sha256>,
     /// What was verified, in the order it was done.
     pub checks: Vec<Check>,
+    /// What supports each figure, where verdicts were looked for.
+    pub assessment: Option<Assessment>,
     /// Where the log holds it; absent for a statement that was never submitted.
     pub log: Option<LogPlace>,
 }

@@ -14,11 +14,14 @@
 //! | `rows[].device` | `index`, `id`, `api`, `kind`, `name`, and `software`: true for a graphics API on a processor |
 //! | `rows[].workload` `specDigest` `case` `size` `dims` `path` `cache` | what ran; `cache` is absent without samples |
 //! | `rows[].seed` | seed of the inputs |
-//! | `rows[].status` `reason` `evidence` `caveats[]` | as in the statement |
+//! | `rows[].status` `reason` `caveats[]` | as in the statement |
+//! | `rows[].evidence` | `challenged` when a verdict of the registry bears out the seed and the outputs were recomputed; else as in the statement |
+//! | `rows[].implausible` | why the figures cannot be true, given what was proven of the device |
 //! | `rows[].limits[]` | what held the device's clock without being a fault, such as `swPowerCap`; absent when nothing did |
 //! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch |
 //! | `rows[].noFigures` | why `figures` is absent |
 //! | `rows[].quality` | as in the statement |
+//! | `proofs[]` | `attestation`, `device`, `verdict`, `logIndex`, `workload` with its parameters, `proven` {`units`, `elapsedNs`, `rate`, `residentBytes`, `lanesOpened`, `missedPpb`}, `support`: `timed` when the verdict bears it out, `because` |
 //!
 //! `low` and `high` bound the median with 95 % confidence.
 //!
@@ -30,10 +33,12 @@
 mod csv;
 mod json;
 mod markdown;
+mod proofs;
 mod row;
 
 pub use csv::{CSV_COLUMNS, csv};
 pub use json::{JSON_FORMAT, json};
 pub use markdown::markdown;
+pub use proofs::{ProofRow, proofs, rate};
 pub use row::{DeviceRef, Row, rows};
 pub(crate) use row::{quality_text, short};

@@ -1,9 +1,10 @@
 //! Tables for a terminal.
 
+use attest::statement::Evidence;
 use unicode_width::UnicodeWidthStr;
 
 use crate::plain::{NAME_CHARS, SENTENCE_CHARS, visible};
-use crate::table::{Row, rows};
+use crate::table::{ProofRow, Row, proofs, rows};
 use crate::{Shown, words};
 
 /// What the terminal can show.
@@ -41,7 +42,45 @@ pub fn table(shown: &[Shown<'_>], terminal: Terminal) -> String {
         let cells: Vec<Vec<Cell>> = group.iter().map(cells).collect();
         out += &terminal.grid(&HEADER, &cells);
     }
-    out
+    out + &proven(shown, terminal)
+}
+
+/// What was proven, where anything was.
+fn proven(shown: &[Shown<'_>], terminal: Terminal) -> String {
+    let rows = proofs(shown);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cells: Vec<Vec<Cell>> = rows.iter().map(proof_cells).collect();
+    let head = terminal.bold("Proven on the registry's clock, at least");
+    format!("\n{head}\n{}", terminal.grid(&PROOF_HEADER, &cells))
+}
+
+const PROOF_HEADER: [Column; 7] = [
+    Column::left("device"),
+    Column::left("proof"),
+    Column::right("rate"),
+    Column::right("resident"),
+    Column::right("time"),
+    Column::left("lanes opened"),
+    Column::left("evidence"),
+];
+
+fn proof_cells(row: &ProofRow) -> Vec<Cell> {
+    let timed = row.support == Evidence::Timed;
+    let evidence = format!("{}: {}", words::evidence(row.support), row.because);
+    vec![
+        Cell::plain(visible(&row.device.label(), NAME_CHARS)),
+        Cell::plain(row.proof.work.workload()),
+        Cell::plain(row.rate_text()),
+        Cell::plain(row.resident_text()),
+        Cell::plain(row.elapsed_text()),
+        Cell::plain(row.opened_text()),
+        Cell {
+            text: visible(&evidence, SENTENCE_CHARS),
+            tone: if timed { Tone::Good } else { Tone::Doubtful },
+        },
+    ]
 }
 
 const HEADER: [Column; 9] = [
@@ -58,7 +97,7 @@ const HEADER: [Column; 9] = [
 
 fn cells(row: &Row) -> Vec<Cell> {
     let or_dash = |text: Option<String>| Cell::plain(text.unwrap_or_else(|| "–".to_owned()));
-    let sound = row.figures.is_some() && row.caveats.is_empty();
+    let sound = row.figures.is_some() && row.caveats.is_empty() && row.implausible.is_none();
     vec![
         Cell::plain(visible(&row.workload, NAME_CHARS)),
         Cell::plain(visible(&row.case, NAME_CHARS)),

@@ -33,7 +33,7 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
     files::write(&folder.join("receipt.json"), &submitted.receipt)?;
     files::write(&folder.join("signer.pem"), key.public().to_pem().as_bytes())?;
 
-    let document = Document::of_receipt(&submitted.verified);
+    let document = Document::of_receipt(&submitted.verified, &[]);
     let report = folder.join("report.html");
     files::write(
         &report,

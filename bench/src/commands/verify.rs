@@ -13,6 +13,7 @@ use crate::{answer, files};
 
 pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
     let trusted = Trusted::load(args.trust.as_deref(), args.public_key.as_deref(), config)?;
+    let trusted = trusted.with_verdicts(&args.verdicts)?;
     let name = args.file.display().to_string();
     if document::kind(&name, &files::read(&args.file)?)? == Kind::Run {
         return Err(fail!(

@@ -211,6 +211,7 @@ fn shown<'a>(found: &Attestation, statement: &'a Statement) -> Shown<'a> {
         digest: found.entry.digest,
         key_id: Some(found.entry.key_id),
         checks: Vec::new(),
+        assessment: None,
         log: None,
     }
 }

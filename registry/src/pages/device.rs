@@ -62,6 +62,7 @@ fn results(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
             digest: entry.digest,
             key_id: Some(entry.key_id),
             checks: Vec::new(),
+            assessment: None,
             log: None,
         })
         .collect();

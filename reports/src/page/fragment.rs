@@ -1,5 +1,6 @@
 //! Parts of a page, as HTML text that needs only [`super::STYLE`]. All take strangers' text and escape it.
 
+mod proofs;
 mod records;
 
 use attest::spec::Size;
@@ -13,6 +14,7 @@ use crate::table::{Row, short};
 use crate::units::{count, duration, prefixed, significant};
 use crate::{Check, LogPlace, Shown, words};
 
+pub use proofs::proofs_table;
 pub use records::records_table;
 
 /// Rows a table shows; the JSON and CSV hold all.

@@ -3,6 +3,7 @@
 use attest::statement::{DeviceKind, Evidence};
 
 use crate::plain::html as esc;
+use crate::table::{proofs, rows};
 use crate::{Shown, Verdict, words};
 
 /// Two lists; a claim stands in the first only as far as the checks were made.
@@ -33,6 +34,12 @@ fn proven(one: &Shown<'_>) -> Vec<String> {
             .to_owned(),
         "The statement says which device code ran, byte for byte, and how right its outputs were.".to_owned(),
     ];
+    let timed = proofs(std::slice::from_ref(one));
+    if timed.iter().any(|proof| proof.support == Evidence::Timed) {
+        items.push(
+            "The rates under <em>Proven</em> were reached, on the registry’s clock, by whoever holds the key.".to_owned(),
+        );
+    }
     if let Some(log) = &one.log {
         items.push(format!(
             "It is leaf {} of the log {}: it cannot be withdrawn or replaced unseen.",
@@ -57,16 +64,16 @@ fn proven(one: &Shown<'_>) -> Vec<String> {
 
 fn unproven(one: &Shown<'_>) -> Vec<String> {
     let measured = &one.statement.predicate.measured;
+    let stated = &one.statement.predicate.proofs;
     let mut items = vec![
         "What the device <em>is</em>. Names, drivers and timers come from the provider’s machine: it performs as \
          measured, it need not be what it is called."
             .to_owned(),
         "That the machine will do the same tomorrow, or for you.".to_owned(),
     ];
-    let claimed = measured
-        .records
+    let claimed = rows(std::slice::from_ref(one))
         .iter()
-        .any(|record| record.evidence == Evidence::Claimed);
+        .any(|row| row.evidence == Evidence::Claimed);
     if claimed {
         items.push(
             "That records marked <em>claimed</em> were measured at all: the provider chose the seed and kept the clock."
@@ -75,6 +82,12 @@ fn unproven(one: &Shown<'_>) -> Vec<String> {
     }
     if one.statement.predicate.attempt.is_none() {
         items.push("That this was the only run: no attempt was announced before it.".to_owned());
+    }
+    if !stated.is_empty() {
+        items.push(
+            "That the proven work was done on this machine: it may have been sent to another one in time."
+                .to_owned(),
+        );
     }
     if one.log.is_none() {
         items.push("That others see the same statement: it stands in no log.".to_owned());
@@ -90,9 +103,11 @@ fn unproven(one: &Shown<'_>) -> Vec<String> {
 }
 
 fn levels(one: &Shown<'_>) -> String {
-    let records = &one.statement.predicate.measured.records;
+    let one = std::slice::from_ref(one);
+    let (records, proofs) = (rows(one), proofs(one));
     let line = |(level, meaning): (Evidence, &str)| {
-        let count = records.iter().filter(|record| record.evidence == level).count();
+        let records = records.iter().filter(|row| row.evidence == level).count();
+        let count = records + proofs.iter().filter(|row| row.support == level).count();
         format!(
             "<tr><th scope=\"row\">{}</th><td>{meaning}</td><td class=\"number\">{count}</td></tr>\n",
             words::evidence(level)
@@ -110,7 +125,7 @@ fn levels(one: &Shown<'_>) -> String {
     .map(line);
     format!(
         "<div class=\"scroll\"><table class=\"levels\">\n<caption>Levels of evidence, weakest first</caption>\n<thead><tr><th scope=\"col\">Level</th>\
-         <th scope=\"col\">Meaning</th><th scope=\"col\" class=\"number\">Records</th></tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
+         <th scope=\"col\">Meaning</th><th scope=\"col\" class=\"number\">Records and proofs</th></tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n",
         lines.concat()
     )
 }

@@ -4,7 +4,7 @@ use attest::digest::Sha256;
 use attest::statement::{SuiteRef, Tool};
 use serde::Serialize;
 
-use super::{Row, rows};
+use super::{ProofRow, Row, proofs, rows};
 use crate::{Check, LogPlace, Shown};
 
 /// `format` of the JSON table.
@@ -15,6 +15,8 @@ struct Document<'a> {
     format: &'static str,
     attestations: Vec<Attestation<'a>>,
     rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proofs: Vec<ProofRow>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +40,7 @@ pub fn json(shown: &[Shown<'_>]) -> String {
         format: JSON_FORMAT,
         attestations: shown.iter().map(attestation).collect(),
         rows: rows(shown),
+        proofs: proofs(shown),
     };
     let text =
         serde_json::to_string_pretty(&document).expect("string keys and plain values have a JSON form");

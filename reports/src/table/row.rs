@@ -32,6 +32,9 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub evidence: Evidence,
+    /// Why the figures cannot be true, given what was proven of the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implausible: Option<String>,
     pub caveats: Vec<Caveat>,
     /// What held the device's clock without being a fault, such as its power limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,22 +67,26 @@ pub struct DeviceRef {
 pub fn rows(shown: &[Shown<'_>]) -> Vec<Row> {
     let of_one = |one: &Shown<'_>| {
         let measured = &one.statement.predicate.measured;
-        let row = |record| Row::of(one, record, measured.devices.get(record.device as usize)?);
+        let row = |(index, record): (usize, &Record)| {
+            Row::of(one, index, record, measured.devices.get(record.device as usize)?)
+        };
         measured
             .records
             .iter()
-            .filter_map(|record: &Record| row(record))
+            .enumerate()
+            .filter_map(row)
             .collect::<Vec<_>>()
     };
     shown.iter().flat_map(of_one).collect()
 }
 
 impl Row {
-    fn of(one: &Shown<'_>, record: &Record, device: &Device) -> Option<Self> {
+    fn of(one: &Shown<'_>, index: usize, record: &Record, device: &Device) -> Option<Self> {
         let (figures, no_figures) = match figures(record, &one.statement.predicate.measured.specs) {
             Ok(figures) => (Some(figures), None),
             Err(reason) => (None, Some(reason.to_string())),
         };
+        let found = one.assessment.as_ref().and_then(|found| found.records.get(index));
         Some(Self {
             attestation: one.digest,
             device: DeviceRef::of(record.device, device),
@@ -93,7 +100,8 @@ impl Row {
             seed: record.seed,
             status: record.status,
             reason: record.reason.clone(),
-            evidence: record.evidence,
+            evidence: found.map_or(record.evidence, |found| found.support.evidence),
+            implausible: found.and_then(|found| found.implausible.clone()),
             caveats: record.caveats.clone(),
             limits: record
                 .limits()
@@ -141,6 +149,9 @@ impl Row {
             if !(*caveat == Caveat::Partial && self.status == Status::Partial) {
                 text = format!("{text}; {}", words::caveat(*caveat));
             }
+        }
+        if let Some(reason) = &self.implausible {
+            text = format!("{text}; implausible: {reason}");
         }
         for limit in &self.limits {
             text = format!("{text}; held by {}", visible(limit, ID_CHARS));

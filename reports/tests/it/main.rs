@@ -3,5 +3,6 @@
 mod compare;
 mod html;
 mod page;
+mod proofs;
 mod sample;
 mod table;

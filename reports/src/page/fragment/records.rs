@@ -105,7 +105,7 @@ fn number(text: Option<&str>) -> String {
 }
 
 fn status(row: &Row) -> String {
-    let class = match (row.status, row.caveats.is_empty()) {
+    let class = match (row.status, row.caveats.is_empty() && row.implausible.is_none()) {
         (Status::Complete, true) => "good",
         (Status::Complete | Status::Partial, _) => "open",
         (Status::Unsupported, _) => "none",

@@ -80,6 +80,7 @@ pub(crate) fn shown(statement: &Statement) -> Shown<'_> {
                 "the run was not challenged by a registry",
             ),
         ],
+        assessment: None,
         log: Some(LogPlace {
             origin: "sample.example/log".to_owned(),
             index: 41,
