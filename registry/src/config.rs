@@ -1,6 +1,7 @@
 //! What a server is told at its start.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +60,32 @@ pub struct Limits {
     pub batch: usize,
     /// How long a batch waits for company after its first submission.
     pub linger: Duration,
+    pub sessions: SessionLimits,
+}
+
+/// What proof sessions may take of the registry.
+#[derive(Clone, Debug)]
+pub struct SessionLimits {
+    /// Attempts of one key, and of all, that have not ended.
+    pub open_per_key: u32,
+    pub open: u32,
+    /// Attempts that one key may begin.
+    pub attempts: Rate,
+    /// Seconds of one core that checking one key's attempts may take. An attempt that costs more than the burst is
+    /// never taken.
+    pub check_seconds: Rate,
+    /// From the attempt's answer until the nonce is asked for.
+    pub start: Duration,
+    /// From the nonce to the last commitment.
+    pub commit: Duration,
+    /// From the last commitment to the openings.
+    pub open_lanes: Duration,
+    /// How long a checkpoint that is no longer the newest makes a request fresh.
+    pub freshness: Duration,
+    /// Threads that recompute opened lanes.
+    pub check_threads: usize,
+    /// Openings waiting for such a thread; further ones are answered 503 with `Retry-After`.
+    pub checks_queued: usize,
 }
 
 /// A token bucket: `burst` at once, `per_second` in the long run.
@@ -88,6 +115,33 @@ impl Default for Limits {
             queue: 4096,
             batch: 256,
             linger: Duration::from_millis(2),
+            sessions: SessionLimits::default(),
+        }
+    }
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            open_per_key: 4,
+            open: 256,
+            attempts: Rate {
+                per_second: 0.2,
+                burst: 12.0,
+            },
+            // A minute of one core each minute: three of the dearest checks, or a host of 60 devices at a second each.
+            check_seconds: Rate {
+                per_second: 1.0,
+                burst: 60.0,
+            },
+            start: Duration::from_secs(60),
+            commit: Duration::from_secs(120),
+            open_lanes: Duration::from_secs(60),
+            freshness: Duration::from_secs(600),
+            check_threads: (cores / 2).max(1),
+            // Each holds at most 4 MiB.
+            checks_queued: 64,
         }
     }
 }

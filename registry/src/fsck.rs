@@ -3,25 +3,23 @@
 //! Works on a stopped registry and on a serving one: it looks at the entries below the head it first reads, and those
 //! never change.
 
+mod entries;
+mod sessions;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 
 use attest::checkpoint::{self, LogTrust, Unverified};
 use attest::digest::Sha256;
-use attest::key::PublicKey;
-use attest::leaf;
 use attest::merkle::{self, Frontier};
-use attest::statement::Statement;
 use attest::tile::{self, Edge, Tile};
 use attest::trust::TrustedRoot;
 use serde::Serialize;
 
 use crate::folder::{self, FolderError};
-use crate::http::envelope_of;
 use crate::server::{CHECKPOINT, DATABASE};
-use crate::signature::AwsLc;
-use crate::store::{Entry, Head, Signed, SqliteStore, Store, StoreError};
+use crate::store::{Head, SessionStore, SqliteStore, Store, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FsckError {
@@ -47,6 +45,8 @@ pub struct FsckReport {
     pub root: Option<Sha256>,
     pub tiles: u64,
     pub checkpoints: u64,
+    /// Proof sessions.
+    pub attempts: u64,
     /// Size of the checkpoint kept outside the database.
     pub outside: Option<u64>,
     /// Findings in the order found, at most [`MAX_FINDINGS`].
@@ -81,6 +81,7 @@ impl fmt::Display for FsckReport {
         }
         writeln!(f, "tiles        {}", self.tiles)?;
         writeln!(f, "checkpoints  {}", self.checkpoints)?;
+        writeln!(f, "attempts     {}", self.attempts)?;
         match self.outside {
             Some(size) => writeln!(f, "outside      checkpoint of {size} entries")?,
             None => writeln!(f, "outside      no checkpoint")?,
@@ -89,7 +90,7 @@ impl fmt::Display for FsckReport {
             writeln!(f, "WRONG        {finding}")?;
         }
         match self.findings.len() {
-            0 => f.write_str("sound        every entry, tile, checkpoint and proof agrees"),
+            0 => f.write_str("sound        every entry, tile, checkpoint, attempt and proof agrees"),
             1 => f.write_str("NOT SOUND    1 finding"),
             count => write!(f, "NOT SOUND    {count} findings"),
         }
@@ -116,6 +117,7 @@ pub fn fsck_with(folder: &Path, checkpoint_file: &Path) -> Result<FsckReport, Fs
     let store = SqliteStore::open_read_only(&database)?;
     let mut check = Check {
         store: &store,
+        sessions: &store,
         trust: None,
         outside: None,
         report: FsckReport::default(),
@@ -126,6 +128,7 @@ pub fn fsck_with(folder: &Path, checkpoint_file: &Path) -> Result<FsckReport, Fs
 
 struct Check<'a> {
     store: &'a dyn Store,
+    sessions: &'a dyn SessionStore,
     trust: Option<LogTrust>,
     /// Size and root of the outside checkpoint.
     outside: Option<(u64, Sha256)>,
@@ -151,7 +154,7 @@ impl Check<'_> {
         }
         self.read_outside(outside, head.size);
         self.walk(&head)?;
-        Ok(())
+        self.all_sessions()
     }
 
     fn identify(&mut self, head: &Head, root: &TrustedRoot) {
@@ -296,27 +299,13 @@ impl Check<'_> {
                 .find(format!("entry {index} has no payload or no key"));
             return Ok(());
         };
-        if let Err(what) = compare(leaf, &entry, &signed) {
-            self.report.find(format!("entry {index}: {what}"));
+        let log_key = self.trust.as_ref().and_then(LogTrust::id);
+        match entries::compare(leaf, &entry, &signed, log_key) {
+            Ok(stated) => self.has_session(index, &stated)?,
+            Err(what) => self.report.find(format!("entry {index}: {what}")),
         }
         Ok(())
     }
-}
-
-/// The leaf is the authority; everything else at its index must follow from it.
-fn compare(leaf: &[u8], entry: &Entry, signed: &Signed) -> Result<(), String> {
-    let key = PublicKey::from_spki_der(&signed.spki).map_err(|error| error.to_string())?;
-    let envelope = envelope_of(signed, &key.id());
-    let opened = envelope.open(&key, &AwsLc).map_err(|error| error.to_string())?;
-    if leaf::canonical(&opened.pae_digest(), &envelope.sig, &key) != leaf {
-        return Err("the leaf is not of the payload, signature and key stored with it".to_owned());
-    }
-    if (entry.digest, entry.key_id) != (opened.pae_digest(), key.id()) {
-        return Err("it is filed under another digest or key".to_owned());
-    }
-    Statement::read(&opened)
-        .map(drop)
-        .map_err(|error| error.to_string())
 }
 
 /// The stored checkpoints, read in order and in chunks.

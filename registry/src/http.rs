@@ -1,12 +1,13 @@
 //! The HTTP side: what a request passes through before and after its handler.
 
+mod attempts;
 mod attestations;
+mod bodies;
 mod listing;
 mod log_files;
 mod openapi;
 mod probes;
 mod problem;
-mod rate;
 mod reply;
 mod routes;
 mod server;
@@ -20,7 +21,7 @@ use attest::checkpoint::LogTrust;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
@@ -29,10 +30,12 @@ use crate::config::Limits;
 use crate::diary;
 use crate::log::{Published, Queue};
 use crate::metrics::Metrics;
+use crate::rate::{Limiter, subscriber};
+use crate::sessions::Sessions;
 use crate::store::{Head, Store};
-use rate::Limiter;
 
-pub(crate) use attestations::{Attestation, envelope_of, find};
+pub(crate) use attempts::{Outlines, kept, outlines, verdict_digest};
+pub(crate) use attestations::{Attestation, find};
 pub(crate) use listing::{Listed, Parameters, page, time};
 pub(crate) use openapi::document as interface;
 pub(crate) use problem::Problem;
@@ -50,8 +53,9 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log_requests: bool,
-    pub(crate) submissions: Option<Limiter>,
-    pub(crate) reads: Option<Limiter>,
+    pub(crate) submissions: Option<Limiter<IpAddr>>,
+    pub(crate) reads: Option<Limiter<IpAddr>>,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 pub(crate) type Shared = Arc<App>;
@@ -61,7 +65,7 @@ pub(crate) type Shared = Arc<App>;
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 impl App {
-    pub(crate) fn limiter(rate: Option<crate::config::Rate>) -> Option<Limiter> {
+    pub(crate) fn limiter(rate: Option<crate::config::Rate>) -> Option<Limiter<IpAddr>> {
         rate.map(Limiter::new)
     }
 
@@ -91,7 +95,7 @@ pub(crate) fn not_found(detail: &str) -> Problem {
 
 pub(crate) fn router(app: Shared) -> Router {
     let mut router = Router::new();
-    for route in routes::ROUTES {
+    for route in routes::all() {
         router = router.route(route.path, (route.handlers)());
     }
     router
@@ -165,25 +169,33 @@ fn request_id(request: &Request) -> String {
 }
 
 fn limit(app: &App, request: &Request, route: &str) -> Result<(), Problem> {
-    let limiter = match (route, request.method()) {
-        ("/healthz" | "/readyz" | "/metrics", _) => return Ok(()),
-        (_, &Method::POST) => &app.submissions,
-        _ => &app.reads,
-    };
+    match (route, request.method()) {
+        ("/healthz" | "/readyz" | "/metrics", _) => Ok(()),
+        // Timed to its last byte, so nothing is waited for before it was read; its handler asks then.
+        (attempts::COMMITMENT, &Method::POST) => Ok(()),
+        (_, &Method::POST) => allowed(app, &app.submissions, request.extensions()),
+        _ => allowed(app, &app.reads, request.extensions()),
+    }
+}
+
+/// Whether this peer may ask now.
+fn allowed(app: &App, limiter: &Option<Limiter<IpAddr>>, extensions: &Extensions) -> Result<(), Problem> {
     let Some(limiter) = limiter else { return Ok(()) };
-    let peer = match request.extensions().get::<Peer>() {
+    let peer = match extensions.get::<Peer>() {
         Some(Peer(address)) => address.ip(),
         None => IpAddr::from([0, 0, 0, 0]),
     };
-    limiter.take(peer, Instant::now()).map_err(|wait| {
-        app.metrics.rate_limited.add(1);
-        let seconds = wait.as_secs() + 1;
-        Problem::new(
-            problem::RATE_LIMITED,
-            format!("this address may ask again in {seconds} s"),
-        )
-        .retry_after(seconds)
-    })
+    limiter
+        .take(subscriber(peer), 1.0, Instant::now())
+        .map_err(|wait| {
+            app.metrics.rate_limited.add(1);
+            let seconds = wait.as_secs() + 1;
+            Problem::new(
+                problem::RATE_LIMITED,
+                format!("this address may ask again in {seconds} s"),
+            )
+            .retry_after(seconds)
+        })
 }
 
 /// Pages take scripts, styles and images from this server alone, and talk to it alone.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use attest::checkpoint::{LogKeys, LogTrust, Unverified};
 use attest::trust::TrustedRoot;
@@ -46,7 +47,7 @@ pub enum KeysError {
 
 /// Who the log is.
 pub(crate) struct Identity {
-    pub(crate) keys: LogKeys,
+    pub(crate) keys: Arc<LogKeys>,
     pub(crate) trust: LogTrust,
     /// The document readers fetch.
     pub(crate) trusted_root: String,
@@ -80,7 +81,7 @@ pub(crate) fn identity(folder: &Folder, head: Option<&Head>, origin: &str) -> Re
     };
     TrustedRoot::parse(trusted_root.as_bytes()).map_err(|source| KeysError::Trust { path, source })?;
     Ok(Identity {
-        keys,
+        keys: Arc::new(keys),
         trust,
         trusted_root,
     })

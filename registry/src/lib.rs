@@ -36,7 +36,10 @@ mod log;
 mod metrics;
 pub mod outside;
 mod pages;
+mod rate;
+mod receipts;
 mod server;
+mod sessions;
 pub mod signature;
 pub mod store;
 mod submission;
@@ -46,7 +49,7 @@ pub fn openapi() -> serde_json::Value {
     http::interface()
 }
 
-pub use config::{Config, Limits, Rate};
+pub use config::{Config, Limits, Rate, SessionLimits};
 pub use folder::FolderError;
 pub use fsck::{FsckError, FsckReport, MAX_FINDINGS, fsck, fsck_with};
 pub use keys::KeysError;

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::store::sessions::State;
+
 /// A number that only this process changes.
 #[derive(Debug, Default)]
 pub(crate) struct Number(AtomicU64);
@@ -87,6 +89,13 @@ pub(crate) struct Metrics {
     pub(crate) commit_errors: Number,
     pub(crate) rate_limited: Number,
     pub(crate) connections: Number,
+    /// Openings waiting for a thread.
+    pub(crate) checks_queued: Number,
+    check_seconds: Histogram<12>,
+    /// Attempts in each state that is not the last.
+    sessions: [Number; State::ALL.len()],
+    /// By outcome.
+    verdicts: Mutex<BTreeMap<&'static str, u64>>,
     batch_entries: Histogram<9>,
     batch_seconds: Histogram<12>,
     request_seconds: Histogram<12>,
@@ -104,6 +113,10 @@ impl Metrics {
             commit_errors: Number::default(),
             rate_limited: Number::default(),
             connections: Number::default(),
+            checks_queued: Number::default(),
+            check_seconds: Histogram::new(SECONDS),
+            sessions: Default::default(),
+            verdicts: Mutex::default(),
             batch_entries: Histogram::new(ENTRIES),
             batch_seconds: Histogram::new(SECONDS),
             request_seconds: Histogram::new(SECONDS),
@@ -115,6 +128,24 @@ impl Metrics {
     pub(crate) fn committed(&self, entries: usize, took: Duration) {
         self.batch_entries.observe(entries as f64);
         self.batch_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn session_moved(&self, from: Option<State>, to: Option<State>) {
+        if let Some(from) = from {
+            self.sessions[from as usize].sub(1);
+        }
+        if let Some(to) = to {
+            self.sessions[to as usize].add(1);
+        }
+    }
+
+    pub(crate) fn checked(&self, took: Duration) {
+        self.check_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn judged(&self, outcome: &'static str) {
+        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        *verdicts.entry(outcome).or_default() += 1;
     }
 
     pub(crate) fn answered(&self, route: &str, status: u16, took: Duration) {
@@ -136,6 +167,7 @@ impl Metrics {
         self.render_numbers(&mut text);
         self.render_histograms(&mut text);
         self.render_outcomes(&mut text);
+        self.render_sessions(&mut text);
         text
     }
 
@@ -170,6 +202,12 @@ impl Metrics {
                 "gauge",
                 "Open connections.",
                 &self.connections,
+            ),
+            (
+                "hallmark_checks_queued",
+                "gauge",
+                "Openings waiting to be checked.",
+                &self.checks_queued,
             ),
         ] {
             head(text, name, kind, help);
@@ -210,6 +248,23 @@ impl Metrics {
         for (outcome, count) in &*self.submissions.lock().unwrap_or_else(PoisonError::into_inner) {
             let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {count}");
         }
+    }
+
+    fn render_sessions(&self, text: &mut String) {
+        let name = "hallmark_attempts";
+        head(text, name, "gauge", "Attempts that have not ended, by state.");
+        for state in State::ALL.into_iter().filter(|state| *state != State::Ended) {
+            let (count, state) = (self.sessions[state as usize].read(), state.name());
+            let _ = writeln!(text, "{name}{{state=\"{state}\"}} {count}");
+        }
+        let name = "hallmark_verdicts_total";
+        head(text, name, "counter", "Verdicts by outcome.");
+        for (outcome, count) in &*self.verdicts.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = writeln!(text, "{name}{{outcome=\"{outcome}\"}} {count}");
+        }
+        let name = "hallmark_check_seconds";
+        head(text, name, "histogram", "Time of recomputing opened lanes.");
+        self.check_seconds.render(name, text);
     }
 }
 

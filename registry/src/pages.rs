@@ -1,5 +1,7 @@
 //! Pages for people: rendered here, whole without JavaScript.
 
+mod attempt;
+mod attempts;
 mod attestation;
 mod device;
 mod html;
@@ -12,6 +14,8 @@ use axum::response::Response;
 
 use crate::http::{Keep, Problem, body, not_found};
 
+pub(crate) use attempt::attempt;
+pub(crate) use attempts::attempts;
 pub(crate) use attestation::attestation;
 pub(crate) use device::device;
 pub(crate) use log::log;

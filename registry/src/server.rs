@@ -18,7 +18,8 @@ use crate::keys::{self, KeysError};
 use crate::log::{self, LogError};
 use crate::metrics::Metrics;
 use crate::outside::{CheckpointFile, LastCheckpoint};
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::sessions::{Parts, SessionError, Sessions};
+use crate::store::{SessionStore, SqliteStore, Store, StoreError};
 
 /// The database's file in the data folder.
 pub(crate) const DATABASE: &str = "registry.sqlite";
@@ -36,6 +37,8 @@ pub enum ServeError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error("the proof sessions cannot be taken up: {0}")]
+    Sessions(String),
     #[error("cannot listen on {address}: {source}; choose another address or port")]
     Listen {
         address: SocketAddr,
@@ -55,6 +58,7 @@ pub enum ServeError {
 /// Where a registry keeps what it must not lose.
 pub struct Storage {
     pub store: Arc<dyn Store>,
+    pub sessions: Arc<dyn SessionStore>,
     pub outside: Box<dyn LastCheckpoint>,
 }
 
@@ -66,6 +70,7 @@ pub struct Running {
     served: Option<tokio::task::JoinHandle<Served>>,
     runtime: Option<Runtime>,
     sequencer: Option<JoinHandle<()>>,
+    sessions: Arc<Sessions>,
     drain: Duration,
     /// Held until everything else has ended.
     _folder: Folder,
@@ -82,8 +87,10 @@ pub fn serve(config: Config, ready: impl FnOnce(&Running)) -> Result<(), ServeEr
 /// Starts a registry over the files of its data folder.
 pub fn start(config: Config) -> Result<Running, ServeError> {
     let folder = Folder::claim(&config.data)?;
+    let store = Arc::new(SqliteStore::open(&folder.path(DATABASE))?);
     let storage = Storage {
-        store: Arc::new(SqliteStore::open(&folder.path(DATABASE))?),
+        sessions: Arc::clone(&store) as Arc<dyn SessionStore>,
+        store,
         outside: Box::new(CheckpointFile(
             config
                 .checkpoint_file
@@ -110,13 +117,27 @@ fn start_over(config: Config, folder: Folder, storage: Storage) -> Result<Runnin
         config.origin.clone(),
         Arc::clone(&storage.store),
         storage.outside,
-        (identity.keys, identity.trust.clone()),
+        (Arc::clone(&identity.keys), identity.trust.clone()),
         config.limits.clone(),
         Arc::clone(&metrics),
+    )?;
+    let sessions = Sessions::start(
+        Parts {
+            origin: config.origin.clone(),
+            store: Arc::clone(&storage.store),
+            sessions: storage.sessions,
+            keys: identity.keys,
+            trust: identity.trust.clone(),
+            published: Arc::clone(&published),
+            metrics: Arc::clone(&metrics),
+            log: queue.clone(),
+        },
+        config.limits.sessions.clone(),
     )?;
     let trusted_root = identity.trusted_root;
     let drain = config.limits.drain_timeout;
     let app = Arc::new(App {
+        sessions: Arc::clone(&sessions),
         origin: config.origin,
         trust: identity.trust,
         trusted_root: trusted_root.clone(),
@@ -138,6 +159,7 @@ fn start_over(config: Config, folder: Folder, storage: Storage) -> Result<Runnin
         served: Some(served),
         runtime: Some(runtime),
         sequencer: Some(sequencer),
+        sessions,
         drain,
         _folder: folder,
     })
@@ -172,6 +194,15 @@ fn answer(
         let _ = stopped.await;
     });
     (stop, runtime.spawn(served))
+}
+
+impl From<SessionError> for ServeError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(error) => Self::Store(error),
+            other => Self::Sessions(other.to_string()),
+        }
+    }
 }
 
 impl Running {
@@ -230,7 +261,8 @@ impl Running {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
-        // The queue's last sender went with the runtime, so the sequencer ends after its current batch.
+        self.sessions.stop();
+        // The queue's last senders went with the runtime and the sessions, so the sequencer ends after its current batch.
         if let Some(sequencer) = self.sequencer.take() {
             let _ = sequencer.join();
         }

@@ -3,6 +3,7 @@
 //! The contract of [`Store::commit`] is a compare-and-swap on one row, the *head*: entries, tiles and the new head become
 //! durable together, or nothing does. An error from it means *unknown*: the caller reads [`Store::head`] and decides.
 
+pub mod sessions;
 mod sqlite;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use attest::dsse::Envelope;
 use attest::key::PublicKey;
 use attest::tile::Tile;
 
+pub use sessions::SessionStore;
 pub use sqlite::SqliteStore;
 
 /// The log's position as the lock row holds it.
@@ -24,12 +26,37 @@ pub struct Head {
     pub note: String,
 }
 
-/// A verified attestation on its way into the log.
+/// What an entry of the log states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// What a provider measured, signed by it.
+    #[default]
+    Attestation,
+    /// That a provider began a proof, signed by the registry.
+    Attempt,
+    /// What became of it, signed by the registry.
+    Verdict,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Attestation, Self::Attempt, Self::Verdict];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Attestation => "attestation",
+            Self::Attempt => "attempt",
+            Self::Verdict => "verdict",
+        }
+    }
+}
+
+/// A verified statement on its way into the log.
 #[derive(Clone, Debug)]
 pub struct Accepted {
+    pub kind: Kind,
     /// The bytes whose hash is the leaf.
     pub leaf: Vec<u8>,
-    /// SHA-256 of the envelope's pre-authentication encoding: the attestation's public name.
+    /// SHA-256 of the envelope's pre-authentication encoding: the statement's public name.
     pub digest: Sha256,
     pub key: PublicKey,
     /// SHA-256 of the key's SubjectPublicKeyInfo.
@@ -40,7 +67,7 @@ pub struct Accepted {
     pub summary: Summary,
 }
 
-/// An attestation at its index.
+/// A statement at its index.
 #[derive(Clone, Debug)]
 pub struct NewEntry {
     pub index: u64,
@@ -79,6 +106,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub place: Place,
+    pub kind: Kind,
     pub digest: Sha256,
     pub key_id: Sha256,
     pub accepted_ms: i64,
@@ -99,6 +127,8 @@ pub struct Query {
     /// Only entries below this index.
     pub below: u64,
     pub limit: u32,
+    /// Any when absent.
+    pub kind: Option<Kind>,
     pub device: Option<String>,
     pub workload: Option<String>,
     pub key_id: Option<Sha256>,
@@ -127,6 +157,11 @@ pub enum StoreError {
         "the database has format {found}, this program reads format {known}; use the program that made it or a newer one"
     )]
     Format { found: i64, known: i64 },
+    #[error(
+        "the database has the older format {found}, not {known}; `hallmark serve` on its folder brings it up to date, which \
+         the program that made it cannot read again: keep a backup"
+    )]
+    OldFormat { found: i64, known: i64 },
 }
 
 #[derive(Debug, thiserror::Error)]

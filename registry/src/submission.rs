@@ -1,6 +1,6 @@
 //! From a request's body to an attestation the log may take.
 
-use attest::dsse::{Envelope, EnvelopeError, MAX_ENVELOPE_BYTES};
+use attest::dsse::{Envelope, EnvelopeError, MAX_ENVELOPE_BYTES, VerifiedEnvelope};
 use attest::json::JsonError;
 use attest::key::{KeyError, PublicKey};
 use attest::leaf;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::signature::AwsLc;
-use crate::store::{Accepted, Summary};
+use crate::store::{Accepted, Kind, Summary};
 
 /// Largest submission: an envelope of the largest size and room for the key around it.
 pub const MAX_BODY_BYTES: usize = MAX_ENVELOPE_BYTES + 4096;
@@ -51,20 +51,12 @@ struct Body {
 
 /// Reads and verifies a submission. Costs a signature check: call it on a worker thread.
 pub(crate) fn accept(body: &[u8], now: jiff::Timestamp) -> Result<Accepted, SubmissionError> {
-    let body: Body = attest::json::from_slice(body, MAX_BODY_BYTES)?;
-    let key = PublicKey::from_spki_der(&STANDARD.decode(&body.public_key)?)?;
-    let mut envelope =
-        Envelope::parse(body.envelope.to_string().as_bytes()).map_err(SubmissionError::Envelope)?;
-    let verified = envelope.open(&key, &AwsLc).map_err(|error| match error {
-        EnvelopeError::Signature(_) => SubmissionError::Signature,
-        other => SubmissionError::Envelope(other),
-    })?;
+    let (envelope, verified, key) = open(body)?;
     let statement = Statement::read(&verified)?;
     let summary = summarize(&statement)?;
     let (digest, key_id) = (verified.pae_digest(), key.id());
-    // The hint decides nothing; with the true one, a receipt is the same bytes whoever submits.
-    envelope.keyid = Some(key_id.to_string());
     Ok(Accepted {
+        kind: Kind::Attestation,
         leaf: leaf::canonical(&digest, &envelope.sig, &key),
         digest,
         key,
@@ -73,6 +65,21 @@ pub(crate) fn accept(body: &[u8], now: jiff::Timestamp) -> Result<Accepted, Subm
         accepted_ms: now.as_millisecond(),
         summary,
     })
+}
+
+/// Reads a body and checks its signature.
+pub(crate) fn open(body: &[u8]) -> Result<(Envelope, VerifiedEnvelope, PublicKey), SubmissionError> {
+    let body: Body = attest::json::from_slice(body, MAX_BODY_BYTES)?;
+    let key = PublicKey::from_spki_der(&STANDARD.decode(&body.public_key)?)?;
+    let mut envelope =
+        Envelope::parse(body.envelope.to_string().as_bytes()).map_err(SubmissionError::Envelope)?;
+    let verified = envelope.open(&key, &AwsLc).map_err(|error| match error {
+        EnvelopeError::Signature(_) => SubmissionError::Signature,
+        other => SubmissionError::Envelope(other),
+    })?;
+    // The hint decides nothing; with the true one, a receipt is the same bytes whoever submits.
+    envelope.keyid = Some(key.id().to_string());
+    Ok((envelope, verified, key))
 }
 
 /// What lists show and filter by.

@@ -21,7 +21,7 @@ pub(crate) fn significant(value: f64, digits: i32) -> String {
 }
 
 /// `20.5 T`, `87.5 G`: a rate with the prefix that leaves one to three digits before the point.
-pub(crate) fn prefixed(value: f64, digits: i32) -> String {
+pub fn prefixed(value: f64, digits: i32) -> String {
     const PREFIXES: [(f64, &str); 6] = [
         (1e18, "E"),
         (1e15, "P"),
@@ -83,8 +83,8 @@ impl TimeUnit {
     }
 }
 
-/// `1.234 ms`
-pub(crate) fn duration(ps: u64) -> String {
+/// `1.234 ms`, of picoseconds.
+pub fn duration(ps: u64) -> String {
     let unit = TimeUnit::of(ps);
     format!("{} {}", significant(unit.value(ps), 4), unit.name)
 }

@@ -16,7 +16,7 @@ pub enum ClientError {
     #[error("the envelope is not sent: {0}")]
     Envelope(#[from] attest::dsse::EnvelopeError),
     #[error("the request is not sent: {0}")]
-    Request(#[from] attest::proof::ProtocolError),
+    Request(Box<attest::proof::ProtocolError>),
     #[error("this step is not taken: {0}")]
     Step(&'static str),
     #[error(
@@ -94,6 +94,12 @@ impl Refusal {
 /// A server's text, safe for a terminal and of bounded length.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
+}
+
+impl From<attest::proof::ProtocolError> for ClientError {
+    fn from(error: attest::proof::ProtocolError) -> Self {
+        Self::Request(Box::new(error))
+    }
 }
 
 impl ClientError {

@@ -1,9 +1,8 @@
 //! One attestation: what was signed, and the receipt.
 
 use attest::digest::Sha256;
-use attest::dsse::{ENVELOPE_MEDIA_TYPE, Envelope, PAYLOAD_TYPE};
-use attest::key::PublicKey;
-use attest::receipt;
+use attest::dsse::ENVELOPE_MEDIA_TYPE;
+use attest::receipt::ReceiptError;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -17,8 +16,8 @@ use super::reply::{self, Keep};
 use super::submit::RECEIPT_MEDIA_TYPE;
 use super::{App, Shared, blocking};
 use crate::diary;
-use crate::log;
-use crate::store::{Entry, Place, Signed};
+use crate::receipts::{ReceiptFailure, envelope_of, receipt};
+use crate::store::{Entry, Kind, Signed};
 
 /// An entry with what was signed.
 pub(crate) struct Attestation {
@@ -73,7 +72,7 @@ pub(super) async fn receipt_of(
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
         let found = find(app, &digest, query.as_deref())?;
-        let receipt = receipt(app, found.entry.place)?;
+        let receipt = receipt(app.store.as_ref(), &app.trust, found.entry.place)?;
         Ok(reply::body(
             &headers,
             RECEIPT_MEDIA_TYPE,
@@ -95,7 +94,7 @@ pub(crate) fn find(app: &App, digest: &str, query: Option<&str>) -> Result<Attes
         .store
         .with_digest(&digest)?
         .into_iter()
-        .filter(|entry| entry.place.tree_size <= size)
+        .filter(|entry| entry.kind == Kind::Attestation && entry.place.tree_size <= size)
         .collect();
     let (chosen, others): (Vec<_>, Vec<_>) = match key {
         Some(key) => entries.into_iter().partition(|entry| entry.key_id == key),
@@ -116,45 +115,28 @@ pub(crate) fn find(app: &App, digest: &str, query: Option<&str>) -> Result<Attes
     })
 }
 
-/// The receipt an entry was acknowledged with, byte for byte, from what the database holds.
-pub(crate) fn receipt(app: &App, place: Place) -> Result<Vec<u8>, Problem> {
-    let damaged = |what: &str| {
-        diary::event("damaged", &[("what", what)]);
-        Problem::new(
-            problem::INTERNAL,
-            "this entry cannot be read whole; its operator should run `hallmark fsck`",
-        )
-    };
-    let store = app.store.as_ref();
-    let signed = store
-        .signed(place.index)?
-        .ok_or_else(|| damaged("a payload is missing"))?;
-    let note = store
-        .note(place.tree_size)?
-        .ok_or_else(|| damaged("a checkpoint is missing"))?;
-    let key = PublicKey::from_spki_der(&signed.spki).map_err(|_| damaged("a key cannot be read"))?;
-    let path = log::inclusion_path(store, place.tree_size, place.index)
-        .map_err(|error| damaged(&error.to_string()))?;
-    let envelope = envelope_of(&signed, &key.id());
-    receipt::build(&envelope, &key, place.index, &note, &path, &app.trust)
-        .map_err(|error| broken_receipt(&error))
+impl From<ReceiptFailure> for Problem {
+    fn from(failure: ReceiptFailure) -> Self {
+        match failure {
+            ReceiptFailure::Store(error) => error.into(),
+            ReceiptFailure::Build(error) => broken_receipt(&error),
+            ReceiptFailure::Damaged(what) => {
+                diary::event("damaged", &[("what", &what)]);
+                Self::new(
+                    problem::INTERNAL,
+                    "this entry cannot be read whole; its operator should run `hallmark fsck`",
+                )
+            }
+        }
+    }
 }
 
-pub(super) fn broken_receipt(error: &receipt::ReceiptError) -> Problem {
+pub(super) fn broken_receipt(error: &ReceiptError) -> Problem {
     diary::event("receipt_failed", &[("error", &error.to_string())]);
     Problem::new(
         problem::INTERNAL,
         "the entry is in the log, but its receipt could not be made; ask for it later",
     )
-}
-
-pub(crate) fn envelope_of(signed: &Signed, key_id: &Sha256) -> Envelope {
-    Envelope {
-        payload: signed.payload.clone(),
-        payload_type: PAYLOAD_TYPE.to_owned(),
-        keyid: Some(key_id.to_string()),
-        sig: signed.signature.clone(),
-    }
 }
 
 fn document(found: &Attestation) -> Vec<u8> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::problem::{self, Problem};
 use super::reply::{self, Keep};
 use super::{App, Shared, blocking};
-use crate::store::{Entry, Head, Query};
+use crate::store::{Entry, Head, Kind, Query};
 
 pub(super) const DEFAULT_LIMIT: u32 = 50;
 pub(super) const MAX_LIMIT: u32 = 200;
@@ -92,7 +92,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
-        let known = ["device", "workload", "key", "limit", "cursor"];
+        let known = ["device", "workload", "key", "kind", "limit", "cursor"];
         let parameters = Parameters::read(query.as_deref(), &known)?;
         let listed = page(app, &parameters)?;
         let document = json!({
@@ -105,7 +105,7 @@ pub(super) async fn list(
     .await
 }
 
-/// Entries that match `device`, `workload` and `key`, newest first, from `cursor` on.
+/// Entries that match `kind`, `device`, `workload` and `key`, newest first, from `cursor` on.
 pub(crate) fn page(app: &App, parameters: &Parameters) -> Result<Listed, Problem> {
     let head = app.head();
     let limit = parameters.number("limit", 1..=u64::from(MAX_LIMIT))?;
@@ -115,6 +115,7 @@ pub(crate) fn page(app: &App, parameters: &Parameters) -> Result<Listed, Problem
         // Never what is durable but not published yet.
         below: below.map_or(head.size, |below| below.min(head.size)),
         limit: limit + 1,
+        kind: kind(parameters)?,
         device: parameters.text("device"),
         workload: parameters.text("workload"),
         key_id: parameters.digest("key")?,
@@ -126,8 +127,25 @@ pub(crate) fn page(app: &App, parameters: &Parameters) -> Result<Listed, Problem
     Ok(Listed { head, entries, next })
 }
 
+/// Attestations unless the parameters ask for another kind, or for any.
+fn kind(parameters: &Parameters) -> Result<Option<Kind>, Problem> {
+    let Some(asked) = parameters.text("kind") else {
+        return Ok(Some(Kind::Attestation));
+    };
+    if asked == "any" {
+        return Ok(None);
+    }
+    let found = Kind::ALL.into_iter().find(|kind| kind.name() == asked);
+    found.map(Some).ok_or_else(|| {
+        let known = Kind::ALL.map(Kind::name);
+        let detail = format!("\"kind\" is {asked:?}; known are {known:?} and \"any\"");
+        Problem::new(problem::BAD_QUERY, detail)
+    })
+}
+
 pub(super) fn entry_json(entry: &Entry) -> Value {
     let mut value = json!({
+        "kind": entry.kind.name(),
         "digest": entry.digest,
         "keyId": entry.key_id,
         "logIndex": entry.place.index,

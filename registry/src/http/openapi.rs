@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::listing::{DEFAULT_LIMIT, MAX_LIMIT};
 use super::problem::{self, Kind};
-use super::routes::{Operation, Parameter, ROUTES};
+use super::routes::{self, Operation, Parameter};
+use crate::store::sessions::State;
 
 pub(crate) fn document() -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in routes::all() {
         let operations: Map<String, Value> = route
             .operations
             .iter()
@@ -25,7 +26,14 @@ pub(crate) fn document() -> Value {
             "license": {"name": "MIT OR Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": schemas()},
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {"session": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The token that `Hallmark-Session` gave with the attempt.",
+            }},
+        },
     })
 }
 
@@ -37,6 +45,9 @@ fn operation(operation: &Operation) -> Value {
     });
     if !operation.parameters.is_empty() {
         value["parameters"] = operation.parameters.iter().map(parameter).collect();
+    }
+    if operation.token {
+        value["security"] = json!([{"session": []}]);
     }
     if let Some(schema) = operation.body {
         value["requestBody"] = json!({
@@ -89,6 +100,59 @@ fn reference(schema: &str) -> Value {
 }
 
 fn schemas() -> Value {
+    let mut schemas = log_schemas();
+    if let (Some(all), Value::Object(more)) = (schemas.as_object_mut(), attempt_schemas()) {
+        all.extend(more);
+    }
+    schemas
+}
+
+fn attempt_schemas() -> Value {
+    let time = || json!({"type": ["string", "null"], "format": "date-time"});
+    let base64 = || json!({"type": "string", "contentEncoding": "base64"});
+    let task =
+        json!({"type": "object", "description": "Workload, its parameters and the index of its device."});
+    json!({
+        "Index": {"type": "integer", "minimum": 0},
+        "Kind": {"enum": ["attestation", "attempt", "verdict", "any"], "default": "attestation"},
+        "SignedRoot": object(&["root", "signature"], &json!({"root": reference("Digest"), "signature": base64()})),
+        "Started": object(&["nonce", "startedAt"], &json!({"nonce": reference("Digest"), "startedAt": {"type": "string", "format": "date-time"}})),
+        "Committed": object(&["elapsedNs"], &json!({"elapsedNs": {"type": "integer", "minimum": 0}})),
+        "Samples": object(&["secret", "tasks"], &json!({
+            "secret": reference("Digest"),
+            "tasks": {"type": "array", "items": {"type": "array", "items": {"type": "integer", "minimum": 0}}},
+        })),
+        "Openings": object(&["tasks"], &json!({
+            "tasks": {"type": "array", "items": {"type": "array", "items": object(&["lane", "state", "path"], &json!({
+                "lane": {"type": "integer", "minimum": 0},
+                "state": base64(),
+                "path": {"type": "array", "items": reference("Digest")},
+            }))}},
+        })),
+        "Transcript": {"type": "object", "description": "urn:hallmark:transcript:v1: request, attempt, session and verdict."},
+        "Attempt": object(&["id", "keyId", "state", "times", "limits", "devices", "tasks", "logIndex", "verdict", "links"], &json!({
+            "id": reference("Digest"),
+            "keyId": reference("Digest"),
+            "state": {"enum": State::ALL.map(State::name)},
+            "request": reference("Digest"),
+            "openedAt": {"type": "string", "format": "date-time"},
+            "times": object(&["asked"], &json!({"asked": time(), "opened": time(), "started": time(), "committed": time(), "judged": time()})),
+            "limits": object(&["startMs", "commitMs", "openMs"], &json!({"startMs": reference("Index"), "commitMs": reference("Index"), "openMs": reference("Index")})),
+            "devices": {"type": "array", "items": {"type": "object"}},
+            "tasks": {"type": "array", "items": task},
+            "logIndex": {"type": ["integer", "null"]},
+            "verdict": {"type": ["object", "null"], "description": "Digest, place in the log, outcome, reason, and what each task proves."},
+            "links": {"type": "object", "additionalProperties": {"type": "string"}},
+        })),
+        "Attempts": object(&["tree", "attempts", "next"], &json!({
+            "tree": reference("Tree"),
+            "attempts": {"type": "array", "items": reference("Attempt")},
+            "next": {"type": ["string", "null"], "description": "Cursor of the next page; null at the end."},
+        })),
+    })
+}
+
+fn log_schemas() -> Value {
     let text = || json!({"type": "string"});
     let count = || json!({"type": "integer", "minimum": 0});
     json!({
@@ -133,6 +197,7 @@ fn schemas() -> Value {
 
 fn entry_properties() -> Value {
     json!({
+        "kind": {"enum": ["attestation", "attempt", "verdict"]},
         "digest": reference("Digest"),
         "keyId": reference("Digest"),
         "logIndex": {"type": "integer", "minimum": 0},

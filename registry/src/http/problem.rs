@@ -23,7 +23,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    BAD_BODY = "bad-body", BAD_REQUEST, "The body is not a submission";
+    BAD_BODY = "bad-body", BAD_REQUEST, "The body cannot be read";
     BAD_KEY = "bad-key", BAD_REQUEST, "The public key cannot be used";
     BAD_ENVELOPE = "bad-envelope", BAD_REQUEST, "The envelope cannot be read";
     BAD_SIGNATURE = "bad-signature", UNPROCESSABLE_ENTITY, "The signature does not hold";
@@ -35,6 +35,15 @@ kinds! {
     BODY_TIMEOUT = "body-timeout", REQUEST_TIMEOUT, "The body came too slowly";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     WRONG_MEDIA_TYPE = "wrong-media-type", UNSUPPORTED_MEDIA_TYPE, "The body has another media type";
+    STALE_REQUEST = "stale-request", UNPROCESSABLE_ENTITY, "The request is not fresh";
+    CHECK_TOO_DEAR = "check-too-dear", UNPROCESSABLE_ENTITY, "Checking this work costs too much";
+    NO_TOKEN = "no-token", UNAUTHORIZED, "The session's token is needed";
+    WRONG_TOKEN = "wrong-token", FORBIDDEN, "The token is of another session";
+    WRONG_STATE = "wrong-state", CONFLICT, "The attempt is not in the state for this step";
+    TOO_LATE = "too-late", CONFLICT, "The time for this step is over";
+    TOO_MANY_ATTEMPTS = "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts have not ended";
+    BEING_CHECKED = "being-checked", SERVICE_UNAVAILABLE, "The openings are being checked";
+    CHECKS_FULL = "checks-full", SERVICE_UNAVAILABLE, "Too many openings wait to be checked";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests";
     QUEUE_FULL = "queue-full", SERVICE_UNAVAILABLE, "The log is busy";
     NOT_RECORDED = "not-recorded", SERVICE_UNAVAILABLE, "The log could not confirm the entry";
@@ -79,6 +88,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.kind == NO_TOKEN {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -1,5 +1,7 @@
 //! Every path the registry answers, as one table. The router and the API description are both made from it.
 
+mod attempts;
+
 use axum::routing::{MethodRouter, get};
 
 use super::problem::{self, Kind};
@@ -18,12 +20,15 @@ pub(crate) struct Operation {
     pub(crate) id: &'static str,
     pub(crate) summary: &'static str,
     pub(crate) parameters: &'static [Parameter],
+    /// Whether it takes the session's token.
+    pub(crate) token: bool,
     /// Name of the request body's schema.
     pub(crate) body: Option<&'static str>,
     pub(crate) answers: &'static [Answer],
     pub(crate) problems: &'static [&'static Kind],
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     /// `path` or `query`.
@@ -63,6 +68,12 @@ const fn query(name: &'static str, schema: &'static str, about: &'static str) ->
     }
 }
 
+const KIND: Parameter = query(
+    "kind",
+    "Kind",
+    "Which entries of the log; attestations when absent.",
+);
+
 const LIST: [Parameter; 5] = [
     query("device", "Text", "Exact name of a device."),
     query("workload", "Text", "Workload id, such as gemm.f32.v1."),
@@ -98,6 +109,7 @@ const fn read(
         id,
         summary,
         parameters,
+        token: false,
         body: None,
         answers,
         problems,
@@ -114,7 +126,12 @@ const LOOKUP: &[&Kind] = &[
 ];
 const PLAIN: &[&Kind] = &[problem::RATE_LIMITED];
 
-pub(crate) const ROUTES: &[Route] = &[
+/// Every route.
+pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().chain(attempts::ROUTES)
+}
+
+const ROUTES: &[Route] = &[
     Route {
         path: "/api/v1/attestations",
         handlers: || get(listing::list).post(submit::submit),
@@ -124,6 +141,7 @@ pub(crate) const ROUTES: &[Route] = &[
                 id: "submitAttestation",
                 summary: "Logs a signed statement. Answers when it is durable and in a published checkpoint; repeating it is safe and gives the same receipt.",
                 parameters: &[],
+                token: false,
                 body: Some("Submission"),
                 answers: &[
                     answer(201, submit::RECEIPT_MEDIA_TYPE, Some("Receipt"), "Logged now."),
@@ -152,8 +170,8 @@ pub(crate) const ROUTES: &[Route] = &[
             },
             read(
                 "listAttestations",
-                "Attestations, newest first, by device, workload and key. The index behind it is rebuildable from the log and not part of it; `tree` says what it covers.",
-                &LIST,
+                "Attestations, newest first, by device, workload and key; `kind` asks for the log's other entries. The index behind it is rebuildable from the log and not part of it; `tree` says what it covers.",
+                &[LIST[0], LIST[1], LIST[2], LIST[3], LIST[4], KIND],
                 &[answer(200, "application/json", Some("List"), "One page.")],
                 &[problem::BAD_QUERY, problem::RATE_LIMITED, problem::STORAGE],
             ),
@@ -382,7 +400,7 @@ mod tests {
     #[test]
     fn every_path_parameter_is_described_and_every_operation_named_once() {
         let mut ids = Vec::new();
-        for route in ROUTES {
+        for route in all() {
             for operation in route.operations {
                 ids.push(operation.id);
                 let named: Vec<_> = operation

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use attest::receipt;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::sync::oneshot;
 
 use super::problem::{self, Problem};
-use super::{Shared, attestations, blocking};
-use crate::config::Limits;
+use super::{Shared, attestations, blocking, bodies};
 use crate::log::{Job, Outcome, QueueError, Unlogged};
+use crate::receipts;
 use crate::store::Accepted;
 use crate::submission::{self, SubmissionError};
 
@@ -33,8 +32,8 @@ pub(super) async fn submit(State(app): State<Shared>, headers: HeaderMap, body: 
 }
 
 async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
-    check_media_type(headers)?;
-    let body = read_body(body, headers, &app.limits).await?;
+    bodies::check_media_type(headers)?;
+    let body = bodies::read(body, headers, app.limits.body_bytes, &app.limits).await?;
     let accepted = blocking(app, move |_| {
         Ok(Arc::new(submission::accept(&body, jiff::Timestamp::now())?))
     })
@@ -44,9 +43,7 @@ async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Res
         accepted: Arc::clone(&accepted),
         reply,
     };
-    app.queue
-        .push(job)
-        .map_err(|error| refused(&error, &app.limits))?;
+    app.queue.push(job)?;
     let outcome = answer.await.map_err(|_| {
         Problem::new(
             problem::NOT_RECORDED,
@@ -61,7 +58,10 @@ async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Res
             Ok(with_receipt(StatusCode::CREATED, &accepted, receipt))
         }
         Outcome::Known(place) => {
-            let receipt = blocking(app, move |app| attestations::receipt(app, place)).await?;
+            let receipt = blocking(app, move |app| {
+                Ok(receipts::receipt(app.store.as_ref(), &app.trust, place)?)
+            })
+            .await?;
             app.metrics.submitted("known");
             Ok(with_receipt(StatusCode::OK, &accepted, receipt))
         }
@@ -79,63 +79,19 @@ fn with_receipt(status: StatusCode, accepted: &Accepted, receipt: Vec<u8>) -> Re
     response
 }
 
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers
-        .get(header::CONTENT_TYPE)
-        .map_or(Ok(""), HeaderValue::to_str)
-        .unwrap_or("unreadable");
-    let essence = given.split(';').next().unwrap_or("").trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
-    }
-    let detail = format!("Content-Type is {given:?}; a submission is application/json");
-    Err(Problem::new(problem::WRONG_MEDIA_TYPE, detail))
-}
-
-/// The whole body, within its size and its time.
-async fn read_body(body: Body, headers: &HeaderMap, limits: &Limits) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("a submission has at most {} bytes", limits.body_bytes);
-        Problem::new(problem::BODY_TOO_LARGE, detail)
-    };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if declared.is_some_and(|declared| declared > limits.body_bytes as u64) {
-        return Err(too_large());
-    }
-    let collected = Limited::new(body, limits.body_bytes).collect();
-    match tokio::time::timeout(limits.body_timeout, collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::new(
-            problem::BAD_BODY,
-            "the body broke off before its end",
-        )),
-        Err(_) => {
-            let detail = format!(
-                "the body was not complete after {} s",
-                limits.body_timeout.as_secs_f64()
-            );
-            Err(Problem::new(problem::BODY_TIMEOUT, detail))
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Full(waiting) => {
+                let detail = format!("{waiting} submissions are waiting already; nothing was recorded");
+                Self::new(problem::QUEUE_FULL, detail).retry_after(RETRY_AFTER)
+            }
+            QueueError::Closed => Self::new(
+                problem::NOT_RECORDED,
+                "the registry is stopping; nothing was recorded",
+            )
+            .retry_after(RETRY_AFTER),
         }
-    }
-}
-
-fn refused(error: &QueueError, limits: &Limits) -> Problem {
-    match error {
-        QueueError::Full => {
-            let detail = format!(
-                "{} submissions are waiting already; nothing was recorded",
-                limits.queue
-            );
-            Problem::new(problem::QUEUE_FULL, detail).retry_after(RETRY_AFTER)
-        }
-        QueueError::Closed => Problem::new(
-            problem::NOT_RECORDED,
-            "the registry is stopping; nothing was recorded",
-        )
-        .retry_after(RETRY_AFTER),
     }
 }
 

@@ -53,12 +53,16 @@ pub(crate) enum Unlogged {
 #[derive(Clone)]
 pub(crate) struct Queue {
     jobs: SyncSender<Job>,
+    room: usize,
     metrics: Arc<Metrics>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum QueueError {
-    Full,
+    /// This many are waiting: all that may.
+    #[error("{0} submissions are waiting already")]
+    Full(usize),
+    #[error("the registry is stopping")]
     Closed,
 }
 
@@ -68,7 +72,7 @@ impl Queue {
         self.jobs.try_send(job).map_err(|error| {
             self.metrics.queued.sub(1);
             match error {
-                TrySendError::Full(_) => QueueError::Full,
+                TrySendError::Full(_) => QueueError::Full(self.room),
                 TrySendError::Disconnected(_) => QueueError::Closed,
             }
         })
@@ -80,7 +84,7 @@ pub(crate) struct Sequencer {
     pub(crate) origin: String,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) outside: Box<dyn LastCheckpoint>,
-    pub(crate) keys: LogKeys,
+    pub(crate) keys: Arc<LogKeys>,
     pub(crate) trust: LogTrust,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
@@ -94,13 +98,14 @@ pub(crate) fn start(
     origin: String,
     store: Arc<dyn Store>,
     outside: Box<dyn LastCheckpoint>,
-    (keys, trust): (LogKeys, LogTrust),
+    (keys, trust): (Arc<LogKeys>, LogTrust),
     limits: Limits,
     metrics: Arc<Metrics>,
 ) -> Result<(Queue, Arc<Published>, JoinHandle<()>), LogError> {
     let seen = first_head(&origin, store.as_ref(), outside.as_ref(), &keys, &trust)?;
     let published = Arc::new(Published::new(seen));
-    let (jobs, queue) = sync_channel(limits.queue);
+    let room = limits.queue;
+    let (jobs, queue) = sync_channel(room);
     let mut sequencer = Sequencer {
         origin,
         store,
@@ -119,7 +124,7 @@ pub(crate) fn start(
         .map_err(|error| LogError::Damaged {
             what: format!("no thread for the sequencer: {error}"),
         })?;
-    Ok((Queue { jobs, metrics }, published, thread))
+    Ok((Queue { jobs, room, metrics }, published, thread))
 }
 
 /// The last published head as the outside checkpoint tells it, after beginning an empty log where there is none.

@@ -12,8 +12,9 @@ use reports::page::fragment;
 
 use super::html::Html;
 use super::{answer, device};
-use crate::http::{App, Attestation, Problem, Shared, blocking, envelope_of, find, time};
+use crate::http::{App, Attestation, Problem, Shared, blocking, find, time};
 use crate::log::inclusion_path;
+use crate::receipts::envelope_of;
 use crate::signature::AwsLc;
 
 pub(crate) async fn attestation(
@@ -29,6 +30,7 @@ pub(crate) async fn attestation(
         html.raw("<h1>Attestation</h1>\n");
         let checked = Checked::make(app, &found);
         facts(&mut html, &found, checked.statement.as_deref());
+        attempts(&mut html, app, &found)?;
         checked.show(&mut html, &found);
         if let Some(statement) = checked.statement.as_deref() {
             devices(&mut html, statement);
@@ -176,6 +178,17 @@ fn facts(html: &mut Html, found: &Attestation, statement: Option<&Statement>) {
             .text(other)
             .raw("</code></a>.</p>\n");
     }
+}
+
+/// How often this key tried to prove anything, successes or not.
+fn attempts(html: &mut Html, app: &App, found: &Attestation) -> Result<(), Problem> {
+    let count = app.sessions.attempts_by(&found.entry.key_id)?;
+    html.raw("<p><a href=\"/attempts?key=")
+        .text(&found.entry.key_id)
+        .raw("\">Attempts by this key</a>: ")
+        .text(&count)
+        .raw(", whatever became of them.</p>\n");
+    Ok(())
 }
 
 fn devices(html: &mut Html, statement: &Statement) {

@@ -16,7 +16,7 @@ impl Html {
             .raw("<link rel=\"icon\" href=\"data:,\"><link rel=\"stylesheet\" href=\"/assets/report.css\">")
             .raw("<link rel=\"stylesheet\" href=\"/assets/hallmark.css\">")
             .raw("</head><body><header class=\"site\"><a class=\"brand\" href=\"/\">Hallmark</a><nav>")
-            .raw("<a href=\"/\">Attestations</a><a href=\"/log\">Log</a><a href=\"/api/v1/openapi.json\">API</a>")
+            .raw("<a href=\"/\">Attestations</a><a href=\"/attempts\">Attempts</a><a href=\"/log\">Log</a><a href=\"/api/v1/openapi.json\">API</a>")
             .raw("</nav></header><main>\n");
         html
     }

@@ -19,7 +19,8 @@ CREATE TABLE entries (
     key_id      BLOB NOT NULL,
     accepted_ms INTEGER NOT NULL,
     summary     TEXT NOT NULL,
-    leaf        BLOB NOT NULL
+    leaf        BLOB NOT NULL,
+    kind        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE UNIQUE INDEX entries_identity ON entries (digest, key_id);
 CREATE INDEX entries_key ON entries (key_id, idx);

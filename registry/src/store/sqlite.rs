@@ -3,18 +3,22 @@
 //! One connection writes; readers come from a small pool and never wait for it.
 
 mod connection;
+mod format;
 mod selection;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attest::digest::Sha256;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, TransactionBehavior, params};
 
 use super::{
-    Batch, CommitError, DeviceCount, Entry, Head, NewEntry, Place, Query, Signed, Store, StoreError, Summary,
+    Batch, CommitError, DeviceCount, Entry, Head, Kind, NewEntry, Place, Query, Signed, Store, StoreError,
+    Summary,
 };
-use connection::{check_format, configure, open_reader, prepare_schema};
+use connection::{configure, open_reader};
 use selection::{SELECT_ENTRY, list_sql};
 
 /// Idle read connections that are kept open.
@@ -33,14 +37,14 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let writer = Connection::open(path).map_err(failed("open the database"))?;
         configure(&writer).map_err(failed("configure the database"))?;
-        prepare_schema(&writer)?;
+        format::prepare(&writer)?;
         Ok(Self::over(path, writer))
     }
 
     /// Opens an existing database for reading alone.
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         let connection = open_reader(path).map_err(failed("open the database for reading"))?;
-        check_format(&connection)?;
+        format::check(&connection)?;
         Ok(Self::over(path, connection))
     }
 
@@ -275,8 +279,8 @@ fn insert_entry(transaction: &Transaction<'_>, entry: &NewEntry, tree_size: u64)
     let (index, accepted) = (entry.index, &entry.accepted);
     transaction
         .prepare_cached(
-            "INSERT INTO entries (idx, tree_size, digest, key_id, accepted_ms, summary, leaf) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            "INSERT INTO entries (idx, tree_size, digest, key_id, accepted_ms, summary, leaf, kind) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             index,
@@ -285,7 +289,8 @@ fn insert_entry(transaction: &Transaction<'_>, entry: &NewEntry, tree_size: u64)
             accepted.key_id.0,
             accepted.accepted_ms,
             accepted.summary.json,
-            accepted.leaf
+            accepted.leaf,
+            accepted.kind as i64
         ])?;
     transaction
         .prepare_cached("INSERT OR IGNORE INTO keys (key_id, spki) VALUES (?1, ?2)")?
@@ -326,7 +331,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         key_id: digest(row, 3)?,
         accepted_ms: row.get(4)?,
         summary_json: row.get(5)?,
+        kind: row.get(6)?,
     })
+}
+
+impl FromSql for Kind {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let number = i64::column_result(value)?;
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind as i64 == number)
+            .ok_or(FromSqlError::OutOfRange(number))
+    }
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Sha256> {

@@ -15,7 +15,7 @@ pub(crate) const ORIGIN: &str = "log.test/hallmark";
 pub(crate) struct Served {
     pub(crate) running: Running,
     /// After `running`, so that it goes last.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) fn config(folder: &TempDir) -> Config {
@@ -38,13 +38,23 @@ pub(crate) fn serve_with(change: impl FnOnce(&mut Config)) -> Served {
     change(&mut config);
     Served {
         running: start(config).unwrap(),
-        _folder: folder,
+        folder,
     }
 }
 
 impl Served {
     pub(crate) fn wire(&self) -> Wire {
         Wire::connect(self.running.address()).unwrap()
+    }
+
+    /// Stops, and holds the folder to what it should hold.
+    pub(crate) fn stop_sound(self, entries: u64) {
+        self.running.stop().unwrap();
+        let report = registry::fsck(&self.folder.path().join("data")).unwrap();
+        assert!(
+            report.is_sound() && report.entries == entries,
+            "{entries}: {report}"
+        );
     }
 
     pub(crate) fn trust(&self) -> TrustedRoot {

@@ -50,7 +50,7 @@ fn every_kind_of_damage_is_found_and_named() {
     assert!(
         sound
             .to_string()
-            .ends_with("sound        every entry, tile, checkpoint and proof agrees"),
+            .ends_with("sound        every entry, tile, checkpoint, attempt and proof agrees"),
         "{sound}"
     );
     let database = config.data.join("registry.sqlite");

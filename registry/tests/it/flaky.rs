@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use attest::digest::Sha256;
 use registry::outside::{CheckpointFile, LastCheckpoint};
+use registry::store::sessions::{Inserted, Kept, Outline, Room, SessionQuery, SessionStore};
 use registry::store::{
     Batch, CommitError, DeviceCount, Entry, Head, Place, Query, Signed, SqliteStore, Store, StoreError,
 };
@@ -21,6 +22,10 @@ pub(crate) enum Point {
     Outside,
     /// The lookup of what is known already.
     Find,
+    /// A session's first keeping.
+    Insert,
+    /// A session's change.
+    Swap,
 }
 
 /// What fails now.
@@ -57,9 +62,14 @@ impl Switch {
 
     pub(crate) fn storage(&self, config: &Config) -> Storage {
         std::fs::create_dir_all(&config.data).unwrap();
+        let store = Arc::new(SqliteStore::open(&config.data.join("registry.sqlite")).unwrap());
         Storage {
+            sessions: Arc::new(FlakySessions {
+                store: Arc::clone(&store),
+                switch: self.clone(),
+            }),
             store: Arc::new(Flaky {
-                store: SqliteStore::open(&config.data.join("registry.sqlite")).unwrap(),
+                store,
                 switch: self.clone(),
             }),
             outside: Box::new(FlakyOutside {
@@ -71,7 +81,7 @@ impl Switch {
 }
 
 struct Flaky {
-    store: SqliteStore,
+    store: Arc<SqliteStore>,
     switch: Switch,
 }
 
@@ -149,6 +159,57 @@ impl Store for Flaky {
 
     fn end(&self) -> Result<u64, StoreError> {
         self.store.end()
+    }
+}
+
+struct FlakySessions {
+    store: Arc<SqliteStore>,
+    switch: Switch,
+}
+
+impl SessionStore for FlakySessions {
+    fn insert(&self, new: &Kept, room: Room) -> Result<Inserted, StoreError> {
+        match self.switch.at(&[Point::Insert]) {
+            None => self.store.insert(new, room),
+            Some(Break { persisted, .. }) => {
+                if persisted {
+                    self.store.insert(new, room)?;
+                }
+                Err(broken())
+            }
+        }
+    }
+
+    fn swap(&self, before: &Kept, after: &Kept) -> Result<bool, StoreError> {
+        match self.switch.at(&[Point::Swap]) {
+            None => self.store.swap(before, after),
+            Some(Break { persisted, .. }) => {
+                if persisted {
+                    self.store.swap(before, after)?;
+                }
+                Err(broken())
+            }
+        }
+    }
+
+    fn session(&self, id: &Sha256) -> Result<Option<Kept>, StoreError> {
+        self.store.session(id)
+    }
+
+    fn asked(&self, request: &Sha256, key_id: &Sha256) -> Result<Option<Kept>, StoreError> {
+        self.store.asked(request, key_id)
+    }
+
+    fn unended(&self) -> Result<Vec<Kept>, StoreError> {
+        self.store.unended()
+    }
+
+    fn outlines(&self, query: &SessionQuery) -> Result<Vec<Outline>, StoreError> {
+        self.store.outlines(query)
+    }
+
+    fn attempts_by(&self, key_id: &Sha256) -> Result<u64, StoreError> {
+        self.store.attempts_by(key_id)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::bench::{ORIGIN, key, serve};
 use crate::sample::{CPU, SOFTWARE, sample, sample_of, statement};
+use crate::sessions::{Stage, bring};
 
 #[test]
 fn pages_of_a_list_cover_every_entry_once_while_the_log_grows() {
@@ -141,6 +142,7 @@ fn every_described_read_is_answered() {
     let sample = sample(1, &key());
     let mut wire = served.wire();
     wire.post(&sample.body).unwrap();
+    let attempt = bring(&mut wire, &key(), Stage::Ended).0;
     let document = wire.get("/api/v1/openapi.json").unwrap().json();
     let mut ids = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -154,10 +156,11 @@ fn every_described_read_is_answered() {
             }
             let filled = path
                 .replace("{digest}", &sample.digest.to_string())
+                .replace("{id}", &attempt.id.to_string())
                 .replace("{name}", "llvmpipe%2Fsample")
                 .replace("{tile}", "0/000.p/1")
                 .replace("{file}", "hallmark.css");
-            let answer = wire.get(&filled).unwrap();
+            let answer = wire.get_with(&filled, &attempt.lines()).unwrap();
             assert_eq!(answer.status, 200, "{filled}: {}", answer.text());
             let described = &operation["responses"]["200"]["content"];
             let media_type = answer.header("content-type").unwrap();

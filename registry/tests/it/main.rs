@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod api;
+mod attempts;
 mod bench;
 mod campaign;
 mod client;
@@ -13,6 +14,8 @@ mod flaky;
 mod hostile;
 mod kill;
 mod lists;
+mod prover;
 mod sample;
+mod sessions;
 mod startup;
 mod wire;

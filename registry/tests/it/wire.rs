@@ -58,8 +58,13 @@ impl Wire {
     }
 
     pub(crate) fn post(&mut self, body: &[u8]) -> io::Result<Answer> {
+        self.post_to("/api/v1/attestations", "", body)
+    }
+
+    /// A JSON body to any path, with further header lines, each ended by CR LF.
+    pub(crate) fn post_to(&mut self, path: &str, lines: &str, body: &[u8]) -> io::Result<Answer> {
         let head = format!(
-            "POST /api/v1/attestations HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{lines}\r\n",
             body.len()
         );
         self.send(&[head.as_bytes(), body].concat())?;

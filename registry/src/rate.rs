@@ -1,20 +1,21 @@
-//! How often one peer may ask.
+//! How often one peer, or one key, may ask.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Rate;
 
-/// Peers remembered before those with a full bucket are forgotten.
-const MAX_PEERS: usize = 16_384;
+/// Who is remembered before those with a full bucket are forgotten.
+const MAX_BUCKETS: usize = 16_384;
 
-/// Token buckets by peer address. An IPv6 peer is its /64, which is what one subscriber is given.
+/// Token buckets, one for each `K`.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub(crate) struct Limiter<K> {
     rate: Rate,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +24,7 @@ struct Bucket {
     at: Instant,
 }
 
-impl Limiter {
+impl<K: Eq + Hash> Limiter<K> {
     pub(crate) fn new(rate: Rate) -> Self {
         Self {
             rate,
@@ -31,19 +32,19 @@ impl Limiter {
         }
     }
 
-    /// Takes a token, or tells how long until there is one.
-    pub(crate) fn take(&self, peer: IpAddr, now: Instant) -> Result<(), Duration> {
+    /// Takes tokens, or tells how long until there are as many. More than the burst there will never be.
+    pub(crate) fn take(&self, whose: K, wanted: f64, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MAX_PEERS {
+        if buckets.len() >= MAX_BUCKETS {
             buckets.retain(|_, bucket| self.filled(bucket, now) < self.rate.burst);
         }
         let full = Bucket {
             tokens: self.rate.burst,
             at: now,
         };
-        let bucket = buckets.entry(subscriber(peer)).or_insert(full);
+        let bucket = buckets.entry(whose).or_insert(full);
         let tokens = self.filled(bucket, now);
-        let left = tokens - 1.0;
+        let left = tokens - wanted;
         *bucket = Bucket {
             tokens: if left < 0.0 { tokens } else { left },
             at: now,
@@ -61,7 +62,8 @@ impl Limiter {
     }
 }
 
-fn subscriber(peer: IpAddr) -> IpAddr {
+/// Whose bucket an address draws from: an IPv6 address is its /64, which is what one subscriber is given.
+pub(crate) fn subscriber(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -86,14 +88,14 @@ mod tests {
         let peer = IpAddr::from([192, 0, 2, 1]);
         let start = Instant::now();
         for _ in 0..3 {
-            limiter.take(peer, start).expect("the burst");
+            limiter.take(peer, 1.0, start).expect("the burst");
         }
-        assert_eq!(limiter.take(peer, start), Err(Duration::from_millis(500)));
+        assert_eq!(limiter.take(peer, 1.0, start), Err(Duration::from_millis(500)));
         limiter
-            .take(peer, start + Duration::from_millis(500))
+            .take(peer, 1.0, start + Duration::from_millis(500))
             .expect("one more after half a second");
         limiter
-            .take(IpAddr::from([192, 0, 2, 2]), start)
+            .take(IpAddr::from([192, 0, 2, 2]), 1.0, start)
             .expect("another peer has its own bucket");
     }
 

@@ -1,0 +1,94 @@
+//! A relay in front of a registry that may change each answer, or swallow it.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::wire::{Answer, Wire};
+
+pub(super) struct Relay {
+    pub(super) address: SocketAddr,
+    pub(super) stop: Arc<AtomicBool>,
+    paths: Arc<Mutex<Vec<String>>>,
+}
+
+impl Relay {
+    /// How often a path that ends so was asked for.
+    pub(super) fn asked(&self, end: &str) -> usize {
+        let paths = self.paths.lock().unwrap();
+        paths.iter().filter(|path| path.ends_with(end)).count()
+    }
+}
+
+/// Relays to `registry` until told to stop. `change` sees each path and answer; false swallows the answer.
+pub(super) fn relay(
+    registry: SocketAddr,
+    change: impl Fn(&str, &mut Answer) -> bool + Send + Sync + 'static,
+) -> Relay {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let relay = Relay {
+        address: listener.local_addr().unwrap(),
+        stop: Arc::default(),
+        paths: Arc::default(),
+    };
+    let (stop, paths, change) = (
+        Arc::clone(&relay.stop),
+        Arc::clone(&relay.paths),
+        Arc::new(change),
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            if stop.load(Ordering::SeqCst) {
+                return;
+            }
+            let (paths, change) = (Arc::clone(&paths), Arc::clone(&change));
+            std::thread::spawn(move || one(stream.unwrap(), registry, &paths, change.as_ref()));
+        }
+    });
+    relay
+}
+
+/// Relays one request and closes.
+fn one(
+    stream: TcpStream,
+    registry: SocketAddr,
+    paths: &Mutex<Vec<String>>,
+    change: &(impl Fn(&str, &mut Answer) -> bool + ?Sized),
+) {
+    let mut stream = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).unwrap() == 0 {
+            return;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    let path = head.split(' ').nth(1).unwrap().to_owned();
+    paths.lock().unwrap().push(path.clone());
+    let mut wire = Wire::connect(registry).unwrap();
+    wire.send(&[head.as_bytes(), &body].concat()).unwrap();
+    let mut answer = wire.answer().unwrap();
+    if !change(&path, &mut answer) {
+        return;
+    }
+    let mut text = format!("HTTP/1.1 {} Relayed\r\nConnection: close\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        if name != "content-length" && name != "connection" {
+            text += &format!("{name}: {value}\r\n");
+        }
+    }
+    text += &format!("Content-Length: {}\r\n\r\n", answer.body.len());
+    let _ = stream
+        .get_mut()
+        .write_all(&[text.as_bytes(), &answer.body].concat());
+}
