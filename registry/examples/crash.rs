@@ -1,11 +1,15 @@
-//! The kill campaign: `crash [ROUNDS]`. Each round serves one folder, submits from 8 clients, and kills the server with
-//! SIGKILL at a random moment. Ends with every promise checked; exit code 1 when one was broken.
+//! The kill campaign: `crash [ROUNDS]`. Each round serves one folder, submits from 8 clients, proves from 4 providers, and
+//! kills the server with SIGKILL at a random moment. Ends with every promise checked; exit code 1 when one was broken.
 
 #![allow(clippy::print_stdout, reason = "the outcome is this program's data")]
 #![allow(clippy::unwrap_used, dead_code, reason = "shared with the tests")]
 
 #[path = "../tests/it/campaign.rs"]
 mod campaign;
+#[path = "../tests/it/prover.rs"]
+mod prover;
+#[path = "../tests/it/providers.rs"]
+mod providers;
 #[path = "../tests/it/sample.rs"]
 mod sample;
 #[path = "../tests/it/wire.rs"]
@@ -15,7 +19,7 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::Command;
 
-use registry::{Config, serve};
+use registry::{Config, Rate, serve};
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -56,6 +60,12 @@ fn child(folder: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     config.log_requests = false;
     config.limits.submissions = None;
     config.limits.reads = None;
+    let plenty = Rate {
+        per_second: 1e6,
+        burst: 1e6,
+    };
+    config.limits.sessions.attempts = plenty;
+    config.limits.sessions.check_seconds = plenty;
     serve(config, |running| {
         println!("listening {}", running.address());
         // Without the line the campaign waits for a server that is already there.

@@ -132,9 +132,8 @@ fn through(served: &Served, relay: &Relay, key: &SigningKey) -> Result<(), Clien
 #[test]
 fn a_registry_that_lies_at_any_step_is_caught() {
     let served = serve();
-    let (key, other) = (key(), key());
     let (client, trust) = (client(&served), served.trust());
-    let foreign = open(&client, &served, &other, &trust).unwrap();
+    let foreign = open(&client, &served, &key(), &trust).unwrap();
     let receipt = foreign.receipt().to_vec();
     let verdict = foreign.abort().unwrap().receipt;
     type Lie = Box<dyn Fn(&mut serde_json::Value) + Send + Sync>;
@@ -171,7 +170,7 @@ fn a_registry_that_lies_at_any_step_is_caught() {
             }
             true
         });
-        let error = through(&served, &relay, &key).unwrap_err();
+        let error = through(&served, &relay, &key()).unwrap_err();
         assert!(
             error.is_lie() && error.to_string().contains(what),
             "{step} {what}: {error}"

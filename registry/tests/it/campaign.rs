@@ -19,10 +19,13 @@ use attest::receipt::Receipt;
 use attest::tile::{HashReader, TileId};
 use attest::trust::TrustedRoot;
 
+use crate::providers::{self, Found, Provider};
 use crate::sample::sample;
 use crate::wire::{Answer, Wire};
 
 const CLIENTS: u64 = 8;
+
+const PROVIDERS: u64 = 4;
 
 /// The longest a server lives, from its start: some die while starting, most under load.
 const MAX_LIFE: Duration = Duration::from_millis(500);
@@ -38,6 +41,10 @@ pub(crate) struct Tally {
     /// Submissions that a kill left without an answer, and how many of them turned out to be logged.
     pub(crate) unanswered: u64,
     pub(crate) unanswered_but_logged: u64,
+    pub(crate) attempts: u64,
+    pub(crate) proven: u64,
+    /// Sessions that kills left in each state.
+    pub(crate) found: Found,
     pub(crate) checkpoints: usize,
     pub(crate) entries: u64,
     pub(crate) elapsed: Duration,
@@ -48,7 +55,8 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} rounds in {:.1} s, {} of them killed while starting: {} submissions acknowledged, each there at its index with its \
-             receipt; {} unanswered, {} of those logged and none twice; {} earlier checkpoints consistent with the last; fsck \
+             receipt; {} unanswered, {} of those logged and none twice; {} attempts, each ended by one verdict, {} of them \
+             proven, after kills that left sessions in states {:?}; {} earlier checkpoints consistent with the last; fsck \
              sound over {} entries",
             self.rounds,
             self.elapsed.as_secs_f64(),
@@ -56,6 +64,9 @@ impl fmt::Display for Tally {
             self.acknowledged,
             self.unanswered,
             self.unanswered_but_logged,
+            self.attempts,
+            self.proven,
+            self.found,
             self.checkpoints,
             self.entries
         )
@@ -65,8 +76,8 @@ impl fmt::Display for Tally {
 /// Everything the registry has said so far.
 #[derive(Default)]
 struct Said {
-    /// Digest and receipt of each acknowledged index.
-    receipts: BTreeMap<u64, (Sha256, Vec<u8>)>,
+    /// Digest, path and bytes of the receipt of each acknowledged index.
+    receipts: BTreeMap<u64, (Sha256, String, Vec<u8>)>,
     indices: HashMap<Sha256, u64>,
     /// Every checkpoint seen in an answer, by size.
     checkpoints: BTreeMap<u64, (Checkpoint, String)>,
@@ -85,15 +96,33 @@ pub(crate) fn run(rounds: u64, folder: &Path, serve: &dyn Fn(&Path) -> Command) 
     let keys: Vec<SigningKey> = (0..CLIENTS)
         .map(|_| SigningKey::generate())
         .collect::<Result<_, _>>()?;
+    let mut providers = (0..PROVIDERS)
+        .map(|_| Provider::new())
+        .collect::<Result<Vec<_>, _>>()?;
     let numbers = AtomicU64::new(0);
-    for _ in 0..rounds {
+    for number in 0..rounds {
         // Squared: a tenth of them end within 5 ms, before most servers are up.
         let life = MAX_LIFE.mul_f64(random()?.powi(2));
-        round(life, folder, serve, &said, &keys, &numbers, &mut tally)?;
+        let clients = Clients {
+            said: &said,
+            keys: &keys,
+            numbers: &numbers,
+            providers: &mut providers,
+        };
+        if !round(life, &mut serve(folder), clients)? {
+            tally.killed_while_starting += 1;
+        }
+        // Every other time the registry is the first to see what the kill left.
+        if number % 2 == 0 {
+            for (state, count) in providers::found(folder)? {
+                *tally.found.entry(state).or_default() += count;
+            }
+        }
     }
     let (mut child, address) =
         launch(&mut serve(folder))?.ok_or("the registry does not start after the last kill")?;
     check_answers(address, &mut lock(&said), &mut tally)?;
+    check_attempts(address, &mut lock(&said), &mut providers, &mut tally)?;
     check_history(address, folder, &lock(&said), &mut tally)?;
     child.kill()?;
     child.wait()?;
@@ -115,46 +144,52 @@ pub(crate) fn run(rounds: u64, folder: &Path, serve: &dyn Fn(&Path) -> Command) 
     Ok(tally)
 }
 
-fn round(
-    life: Duration,
-    folder: &Path,
-    serve: &dyn Fn(&Path) -> Command,
-    said: &Mutex<Said>,
-    keys: &[SigningKey],
-    numbers: &AtomicU64,
-    tally: &mut Tally,
-) -> Result<(), Failure> {
-    let mut command = serve(folder);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let pid_alive = AtomicBool::new(true);
+/// Who talks to the server of one round.
+struct Clients<'a> {
+    said: &'a Mutex<Said>,
+    keys: &'a [SigningKey],
+    numbers: &'a AtomicU64,
+    providers: &'a mut [Provider],
+}
+
+/// Serves for so long, under load. False when the server was killed before it answered anybody.
+fn round(life: Duration, serve: &mut Command, clients: Clients<'_>) -> Result<bool, Failure> {
+    let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let alive = AtomicBool::new(true);
     let mut lines = BufReader::new(child.stdout.take().ok_or("no stdout")?);
     let born = Instant::now();
     std::thread::scope(|scope| {
-        let clients = scope.spawn(|| -> Result<bool, Failure> {
-            let Some(address) = address_in(&mut lines)? else {
-                return Ok(false);
-            };
-            check_sample(address, said)?;
-            std::thread::scope(|scope| {
-                for key in keys {
-                    scope.spawn(|| submit_until_cut(address, key, numbers, said, &pid_alive));
-                }
-            });
-            Ok(true)
-        });
+        let clients = scope.spawn(|| clients.talk_until_cut(&mut lines, &alive));
         std::thread::sleep(life.saturating_sub(born.elapsed()));
         child.kill()?;
         child.wait()?;
-        pid_alive.store(false, Ordering::Relaxed);
-        match clients.join().map_err(|_| "a client panicked")? {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                tally.killed_while_starting += 1;
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        alive.store(false, Ordering::Relaxed);
+        clients.join().map_err(|_| "a client panicked")?
     })
+}
+
+impl Clients<'_> {
+    fn talk_until_cut(self, lines: &mut impl std::io::BufRead, alive: &AtomicBool) -> Result<bool, Failure> {
+        let Some(address) = address_in(lines)? else {
+            return Ok(false);
+        };
+        check_sample(address, self.said)?;
+        std::thread::scope(|scope| {
+            let (said, numbers) = (self.said, self.numbers);
+            for key in self.keys {
+                scope.spawn(move || submit_until_cut(address, key, numbers, said, alive));
+            }
+            let proofs: Vec<_> = self
+                .providers
+                .iter_mut()
+                .map(|provider| scope.spawn(move || provider.prove_until_cut(address, alive)))
+                .collect();
+            for proof in proofs {
+                proof.join().map_err(|_| "a provider panicked")??;
+            }
+            Ok(true)
+        })
+    }
 }
 
 /// One client: submits fresh statements until the server is gone.
@@ -171,7 +206,10 @@ fn submit_until_cut(
     while alive.load(Ordering::Relaxed) {
         let sample = sample(numbers.fetch_add(1, Ordering::Relaxed), key);
         match wire.post(&sample.body) {
-            Ok(answer) => record(&mut lock(said), sample.digest, answer),
+            Ok(answer) => {
+                let path = receipt_path(&sample.digest);
+                record(&mut lock(said), sample.digest, path, answer);
+            }
             Err(_) => {
                 lock(said).open.push((sample.digest, sample.body));
                 return;
@@ -181,7 +219,7 @@ fn submit_until_cut(
 }
 
 /// Keeps an answer, and panics when it contradicts one before.
-fn record(said: &mut Said, digest: Sha256, answer: Answer) {
+fn record(said: &mut Said, digest: Sha256, path: String, answer: Answer) {
     assert!(
         matches!(answer.status, 200 | 201),
         "{} {}",
@@ -203,7 +241,7 @@ fn record(said: &mut Said, digest: Sha256, answer: Answer) {
         &proof.root,
     )
     .expect("the proof holds");
-    if let Some((other, before)) = said.receipts.get(&index) {
+    if let Some((other, _, before)) = said.receipts.get(&index) {
         assert_eq!(*other, digest, "index {index} was given out twice");
         assert!(*before == answer.body, "the receipt of {index} changed");
     }
@@ -222,17 +260,17 @@ fn record(said: &mut Said, digest: Sha256, answer: Answer) {
         .entry(proof.tree_size)
         .or_insert_with(|| (claimed.clone(), proof.checkpoint.clone()));
     assert_eq!(*seen, claimed, "two checkpoints of {} entries", proof.tree_size);
-    said.receipts.insert(index, (digest, answer.body));
+    said.receipts.insert(index, (digest, path, answer.body));
 }
 
 /// The newest answers before a kill are the ones at risk: they must all be there after it. A kill may cut this short.
 fn check_sample(address: SocketAddr, said: &Mutex<Said>) -> Result<(), Failure> {
-    let newest: Vec<(Sha256, Vec<u8>)> = lock(said).receipts.values().rev().take(32).cloned().collect();
+    let newest: Vec<_> = lock(said).receipts.values().rev().take(32).cloned().collect();
     let Ok(mut wire) = Wire::connect(address) else {
         return Ok(());
     };
-    for (digest, receipt) in newest {
-        let Ok(answer) = wire.get(&format!("/api/v1/attestations/{digest}/receipt")) else {
+    for (digest, path, receipt) in newest {
+        let Ok(answer) = wire.get(&path) else {
             return Ok(());
         };
         if answer.status != 200 || answer.body != receipt {
@@ -250,8 +288,8 @@ fn check_sample(address: SocketAddr, said: &Mutex<Said>) -> Result<(), Failure> 
 /// Every acknowledged receipt is given again byte for byte; everything unanswered is submitted again.
 fn check_answers(address: SocketAddr, said: &mut Said, tally: &mut Tally) -> Result<(), Failure> {
     let mut wire = Wire::connect(address)?;
-    for (index, (digest, receipt)) in &said.receipts {
-        let answer = wire.get(&format!("/api/v1/attestations/{digest}/receipt"))?;
+    for (index, (_, path, receipt)) in &said.receipts {
+        let answer = wire.get(path)?;
         if answer.status != 200 || answer.body != *receipt {
             return Err(format!("entry {index} answers {}: {}", answer.status, answer.text()).into());
         }
@@ -261,9 +299,42 @@ fn check_answers(address: SocketAddr, said: &mut Said, tally: &mut Tally) -> Res
     for (digest, body) in open {
         let answer = wire.post(&body)?;
         tally.unanswered_but_logged += u64::from(answer.status == 200);
-        record(said, digest, answer);
+        record(said, digest, receipt_path(&digest), answer);
     }
     Ok(())
+}
+
+/// Every attempt ends, with one verdict; what was answered about it before is answered again.
+fn check_attempts(
+    address: SocketAddr,
+    said: &mut Said,
+    providers: &mut [Provider],
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    for provider in providers.iter_mut() {
+        provider.finish(address)?;
+    }
+    let ended: BTreeMap<String, (Sha256, Answer)> = providers::ended(address)?;
+    for (path, receipt) in providers.iter().flat_map(|provider| &provider.answered) {
+        match ended.get(path) {
+            Some((_, answer)) if answer.body == *receipt => {}
+            _ => return Err(format!("{path} was answered once and is no longer").into()),
+        }
+    }
+    tally.attempts = ended.len() as u64 / 2;
+    tally.proven = providers.iter().map(|provider| provider.proven).sum();
+    let asked: u64 = providers.iter().map(|provider| provider.requests).sum();
+    if tally.attempts != asked {
+        return Err(format!("{asked} requests made {} attempts", tally.attempts).into());
+    }
+    for (path, (digest, answer)) in ended {
+        record(said, digest, path, answer);
+    }
+    Ok(())
+}
+
+fn receipt_path(digest: &Sha256) -> String {
+    format!("/api/v1/attestations/{digest}/receipt")
 }
 
 /// Every checkpoint ever seen is signed and is a prefix of the last.

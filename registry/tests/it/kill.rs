@@ -31,6 +31,7 @@ fn serve_for_another_process() {
     let temporary = tempfile::tempdir().unwrap();
     let mut config = bench::config(&temporary);
     config.data = folder.into();
+    crate::sessions::free(&mut config);
     registry::serve(config, |running| {
         use std::io::Write as _;
         let mut out = std::io::stdout();
@@ -41,10 +42,13 @@ fn serve_for_another_process() {
 }
 
 #[test]
-fn ten_kills_under_load_lose_no_acknowledged_entry() {
+fn ten_kills_under_load_lose_no_acknowledged_entry_and_no_attempt() {
     let folder = tempfile::tempdir().unwrap();
     let tally = campaign::run(10, &folder.path().join("data"), &server).unwrap();
-    assert!(tally.acknowledged > 0 && tally.checkpoints > 0, "{tally}");
+    assert!(
+        tally.acknowledged > 0 && tally.checkpoints > 0 && tally.attempts > 0,
+        "{tally}"
+    );
 }
 
 #[test]

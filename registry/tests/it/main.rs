@@ -15,6 +15,7 @@ mod hostile;
 mod kill;
 mod lists;
 mod prover;
+mod providers;
 mod sample;
 mod sessions;
 mod startup;

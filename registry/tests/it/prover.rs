@@ -1,5 +1,7 @@
 //! A small honest prover, and requests for it.
 
+use std::io;
+
 use attest::checkpoint::Unverified;
 use attest::digest::Sha256;
 use attest::dsse::Envelope;
@@ -19,7 +21,12 @@ pub(crate) const SMALL: Work = Work::Mlp {
 
 /// A request for `works`, each on a device of its own, with the newest checkpoint of the registry behind `wire`.
 pub(crate) fn request(wire: &mut Wire, works: &[Work]) -> Stated<Request> {
-    let note = wire.get("/checkpoint").unwrap();
+    try_request(wire, works).unwrap()
+}
+
+/// The same, of a registry that may go away.
+pub(crate) fn try_request(wire: &mut Wire, works: &[Work]) -> io::Result<Stated<Request>> {
+    let note = wire.get("/checkpoint")?;
     let newest = Unverified::parse(note.text()).unwrap().claimed().clone();
     let mut salt = [0; 32];
     getrandom::fill(&mut salt).unwrap();
@@ -28,7 +35,7 @@ pub(crate) fn request(wire: &mut Wire, works: &[Work]) -> Stated<Request> {
         device: at as u32,
         work: *work,
     });
-    Stated::new(
+    Ok(Stated::new(
         (0..works.len()).map(|at| (format!("device/{at}"), identity("Sample", &format!("uuid-{at}")))),
         Request {
             salt: Sha256(salt),
@@ -41,7 +48,7 @@ pub(crate) fn request(wire: &mut Wire, works: &[Work]) -> Stated<Request> {
             devices: devices.collect(),
             tasks: tasks.collect(),
         },
-    )
+    ))
 }
 
 fn device(at: usize) -> Device {
@@ -165,7 +172,12 @@ impl Held {
     pub(crate) fn start(&self, wire: &mut Wire, key: &SigningKey, works: &[Work]) -> Vec<Done> {
         let answer = self.post(wire, "/start", b"");
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let nonce = Sha256::from_hex(answer.json()["nonce"].as_str().unwrap()).unwrap();
+        self.work(&answer, key, works)
+    }
+
+    /// The work that follows from the nonce in this answer.
+    pub(crate) fn work(&self, started: &Answer, key: &SigningKey, works: &[Work]) -> Vec<Done> {
+        let nonce = Sha256::from_hex(started.json()["nonce"].as_str().unwrap()).unwrap();
         let seed = seeds::session(&nonce, &key.public().id(), &self.id);
         let done = works.iter().enumerate();
         done.map(|(task, work)| Done::compute(work, &seed, task))
@@ -181,12 +193,7 @@ impl Held {
     pub(crate) fn openings(&self, wire: &mut Wire, done: &[Done]) -> Vec<u8> {
         let answer = self.get(wire, "/samples");
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let lanes: Vec<Vec<u64>> = serde_json::from_value(answer.json()["tasks"].clone()).unwrap();
-        let opened = done.iter().zip(&lanes).map(|(done, lanes)| done.open(lanes));
-        serde_json::to_vec(&attest::proof::OpeningsBody {
-            tasks: opened.collect(),
-        })
-        .unwrap()
+        opened(&answer, done)
     }
 
     /// The attempt as anybody sees it.
@@ -206,6 +213,16 @@ impl Held {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
+}
+
+/// The lanes that this answer names, opened.
+pub(crate) fn opened(samples: &Answer, done: &[Done]) -> Vec<u8> {
+    let lanes: Vec<Vec<u64>> = serde_json::from_value(samples.json()["tasks"].clone()).unwrap();
+    let opened = done.iter().zip(&lanes).map(|(done, lanes)| done.open(lanes));
+    serde_json::to_vec(&attest::proof::OpeningsBody {
+        tasks: opened.collect(),
+    })
+    .unwrap()
 }
 
 /// Sends a request.

@@ -178,6 +178,8 @@ fn openings_sent_again_while_they_are_checked_wait_for_the_one_verdict() {
         body.len()
     );
     first.send(&[head.as_bytes(), &body].concat()).unwrap();
+    // Both are on the way at once; the first must be there first.
+    std::thread::sleep(Duration::from_millis(100));
     let mut statuses = Vec::new();
     let verdict = loop {
         let answer = held.post(&mut wire, "/openings", &body);
