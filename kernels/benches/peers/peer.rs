@@ -17,22 +17,42 @@ pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+#[allow(dead_code, reason = "each bench has peers of its own")]
 impl Peer {
-    /// numpy of `HALLMARK_PYTHON`, or of the virtual environment in the target folder.
+    /// numpy's product of two matrices of `n` by `n` floats.
     pub(crate) fn openblas(n: u64) -> Self {
+        let threads = [("OPENBLAS_NUM_THREADS", threads().to_string())];
+        let mut peer = Self::python("openblas.py", &[n], &threads, "numpy==2.4.6");
+        peer.name = format!("OpenBLAS of {}", peer.name);
+        peer
+    }
+
+    /// onnxruntime's product of `m` by `k` and `k` by `n` bytes.
+    pub(crate) fn matmulinteger([m, n, k]: [u64; 3]) -> Self {
+        let sizes = [m, n, k, threads() as u64];
+        Self::python(
+            "matmulinteger.py",
+            &sizes,
+            &[],
+            "onnxruntime==1.32.0 onnx==1.23.2",
+        )
+    }
+
+    /// A script for the Python that `HALLMARK_PYTHON` names, or the virtual environment's in the target folder. Its first
+    /// line names the peer.
+    fn python(script: &str, arguments: &[u64], environment: &[(&str, String)], packages: &str) -> Self {
         let python = std::env::var_os("HALLMARK_PYTHON")
             .map_or_else(|| target().join("venv/bin/python"), PathBuf::from);
+        let venv = python.ancestors().nth(2).unwrap_or(&python).display();
+        let remedy = format!("install it: python3 -m venv {venv} && {venv}/bin/pip install {packages}");
         let mut command = Command::new(&python);
         command
-            .arg(source("openblas.py"))
-            .arg(n.to_string())
-            .env("OPENBLAS_NUM_THREADS", threads().to_string());
-        let mut peer = Self::start("OpenBLAS", command, &install(&python));
-        let greeting = peer.answer();
-        let version = greeting
-            .strip_prefix("numpy ")
-            .unwrap_or_else(|| panic!("no numpy for {}; {}", python.display(), install(&python)));
-        peer.name = format!("OpenBLAS of numpy {version}");
+            .arg(source(script))
+            .args(arguments.iter().map(u64::to_string))
+            .envs(environment.iter().map(|(name, value)| (name, value)));
+        let mut peer = Self::start(script, command, &remedy);
+        peer.name = peer.answer();
+        assert!(!peer.name.is_empty(), "{script} says nothing; {remedy}");
         peer
     }
 
@@ -97,11 +117,6 @@ impl Drop for Peer {
         drop(self.requests.take());
         let _ = self.child.wait();
     }
-}
-
-fn install(python: &std::path::Path) -> String {
-    let venv = python.ancestors().nth(2).unwrap_or(python).display();
-    format!("install it: python3 -m venv {venv} && {venv}/bin/pip install numpy==2.4.6")
 }
 
 fn source(file: &str) -> PathBuf {

@@ -76,7 +76,7 @@ impl Tile {
         &ROUNDED
     }
 
-    pub(super) fn portable_integer() -> &'static Self {
+    pub(crate) fn portable_integer() -> &'static Self {
         &INTEGER
     }
 }

@@ -151,3 +151,37 @@ wide! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use attest::exact::mlp::{Mlp, Params};
+
+    use super::super::keys;
+    use super::*;
+    use crate::specify::dims_of;
+
+    #[test]
+    fn every_tile_gives_the_lanes_of_the_definition() {
+        let seed = [9; 32];
+        for [m, n, layers, steps] in [[1, 16, 1, 1], [53, 80, 3, 5], [101, 192, 2, 3], [7, 1024, 1, 2]] {
+            let dims = dims_of(&[("m", m), ("n", n), ("layers", layers), ("steps", steps)]);
+            let inputs = keys(&dims, &seed);
+            let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+            let params = Params {
+                lanes: m,
+                width: n as usize,
+                layers: layers as usize,
+                steps,
+            };
+            let mlp = Mlp::new(&seed, params).expect("sound parameters");
+            for tile in [Tile::integer(), Tile::portable_integer()] {
+                let mut state = vec![0xA5; (m * n) as usize];
+                run_with(tile, &dims, &inputs, &mut state);
+                for (lane, row) in (0..).zip(state.chunks_exact(n as usize)) {
+                    let want = mlp.lane(lane).expect("a lane");
+                    assert_eq!(bytemuck::cast_slice::<u8, i8>(row), want, "{dims:?}, lane {lane}");
+                }
+            }
+        }
+    }
+}

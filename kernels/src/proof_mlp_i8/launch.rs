@@ -1,7 +1,5 @@
 //! How the kernels are launched.
 
-use std::ops::Range;
-
 use attest::spec::Dims;
 use attest::statement::Api;
 
@@ -49,18 +47,21 @@ pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, layers] = ["m", "n", "layers"].map(|name| dim(dims, name));
     let width = padded(n);
     let mut scratch = vec![(layers * width * width) as u64];
-    if target.software {
-        scratch.push((m.next_multiple_of(NARROW_LANES) * 2 * width) as u64);
-    }
-    let state = [Slot::Input(0), Slot::Output(0)];
-    let weights = [Slot::Input(1), Slot::Scratch(0)];
-    let mut launches = vec![
-        fill(state, 1, [m, n / 4, m, n / 4, 0]),
-        fill(weights, layers, [n, n / 4, width, width / 4, 1]),
-    ];
-    let (all, at_once) = (dim(dims, "steps"), steps_at_once(width, target));
-    let parts = (0..all).step_by(at_once);
-    launches.extend(parts.map(|begin| steps(dims, target, begin..all.min(begin + at_once))));
+    let weights = fill(
+        [Slot::Input(1), Slot::Scratch(0)],
+        layers,
+        [n, n / 4, width, width / 4, 1],
+    );
+    let mut launches = if target.software && dim(dims, "steps") > 0 {
+        scratch.extend([(m.next_multiple_of(NARROW_LANES) * width) as u64; 2]);
+        on_a_processor(dims, weights)
+    } else {
+        let state = fill([Slot::Input(0), Slot::Output(0)], 1, [m, n / 4, m, n / 4, 0]);
+        [state, weights]
+            .into_iter()
+            .chain(on_a_gpu(dims, target))
+            .collect()
+    };
     launches.extend(tree::launches(
         n as u32,
         m as u64,
@@ -69,18 +70,6 @@ pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
         target,
     ));
     Plan { scratch, launches }
-}
-
-/// Steps of one launch. Software Vulkan of Mesa ends a shader's loops after 65,535 iterations in all, of which the test that
-/// ends a loop is one.
-fn steps_at_once(width: usize, target: Target) -> usize {
-    const ITERATIONS: usize = 60_000;
-    // Of the kernel for processors, which has the most: for each stretch of 64 columns, six for a word of k and one a lane.
-    let step = width.div_ceil(64) * (6 * width / 4 + NARROW_LANES + 3);
-    match target.api {
-        Api::Vulkan => (ITERATIONS / step).max(1),
-        _ => usize::MAX,
-    }
 }
 
 /// `sizes` are the words of the contract: rows, words, padded rows, padded words, by word.
@@ -100,33 +89,60 @@ fn fill(buffers: [Slot; 2], matrices: usize, sizes: [usize; 5]) -> Launch {
     }
 }
 
-/// The launch that carries all lanes through some steps.
-fn steps(dims: &Dims, target: Target, steps: Range<usize>) -> Launch {
-    let [m, n, layers] = ["m", "n", "layers"].map(|name| dim(dims, name));
+/// Launches that carry the lanes through all steps, in place.
+fn on_a_gpu(dims: &Dims, target: Target) -> impl Iterator<Item = Launch> {
+    let [m, n, layers, steps] = ["m", "n", "layers", "steps"].map(|name| dim(dims, name));
     let width = padded(n);
-    let mut launch = Launch {
-        kernel: &KERNEL,
-        grid: [m.div_ceil(CELLS / width.next_power_of_two()) as u32, 1, 1],
-        block: [THREADS as u32, 1, 1],
-        push: [m, n, width, layers, steps.start, steps.end]
-            .map(|size| size as u32)
-            .to_vec(),
-        buffers: vec![Slot::Scratch(0), Slot::Output(0)],
-        shared: 0,
+    let matrix_units = matrix_units(width, target);
+    let lanes = matrix_units.map_or(CELLS / width.next_power_of_two(), |(lanes, _)| lanes);
+    let at_once = steps_at_once(width, target);
+    (0..steps).step_by(at_once).map(move |begin| {
+        let end = steps.min(begin.saturating_add(at_once));
+        let sizes = [m, n, width, layers, begin, end].into_iter();
+        Launch {
+            kernel: if matrix_units.is_some() { &MMA } else { &KERNEL },
+            grid: [m.div_ceil(lanes) as u32, 1, 1],
+            block: [THREADS as u32, 1, 1],
+            push: sizes
+                .chain(matrix_units.map(|(lanes, _)| lanes))
+                .map(|size| size as u32)
+                .collect(),
+            buffers: vec![Slot::Scratch(0), Slot::Output(0)],
+            shared: matrix_units.map_or(0, |(_, shared)| shared),
+        }
+    })
+}
+
+/// Launches that make X_0 and carry it through one step each, from one scratch buffer to the other.
+fn on_a_processor(dims: &Dims, weights: Launch) -> Vec<Launch> {
+    let [m, n, layers, steps] = ["m", "n", "layers", "steps"].map(|name| dim(dims, name));
+    let (width, lanes) = (padded(n), m.next_multiple_of(NARROW_LANES));
+    let scratch = |step: usize| Slot::Scratch(1 + step % 2);
+    let state = fill([Slot::Input(0), scratch(0)], 1, [m, n / 4, lanes, width / 4, 1]);
+    let step = |step: usize| {
+        let last = step + 1 == steps;
+        let result = if last { Slot::Output(0) } else { scratch(step + 1) };
+        let sizes = [m, n, width, lanes, step % layers, usize::from(last)];
+        Launch {
+            kernel: &NARROW,
+            grid: [(width / 64) as u32, (lanes / NARROW_LANES) as u32, 1],
+            block: [8, 1, 1],
+            push: sizes.map(|size| size as u32).to_vec(),
+            buffers: vec![Slot::Scratch(0), scratch(step), result],
+            shared: 0,
+        }
     };
-    if target.software {
-        launch.kernel = &NARROW;
-        launch.grid[0] = m.div_ceil(NARROW_LANES) as u32;
-        launch.block[0] = 8;
-        launch.buffers.push(Slot::Scratch(1));
+    [state, weights].into_iter().chain((0..steps).map(step)).collect()
+}
+
+/// Steps of one launch. Software Vulkan of Mesa ends a shader's loops after 65,535 iterations in all, and a step has one for
+/// each word of a lane.
+fn steps_at_once(width: usize, target: Target) -> usize {
+    const ITERATIONS: usize = 60_000;
+    match target.api {
+        Api::Vulkan => ITERATIONS / (width / 4 + 2),
+        _ => usize::MAX,
     }
-    if let Some((lanes, shared)) = matrix_units(width, target) {
-        launch.kernel = &MMA;
-        launch.grid[0] = m.div_ceil(lanes) as u32;
-        launch.push.push(lanes as u32);
-        launch.shared = shared;
-    }
-    launch
 }
 
 /// Bytes of lanes that a block of the kernel without matrix units holds.
