@@ -30,7 +30,8 @@ pub struct Spec {
     pub outputs: Vec<Tensor>,
     /// Arithmetic operations of one launch; multiply and add count as two.
     pub flop: Formula,
-    /// Bytes one launch must move at least once: each input read, each output written.
+    /// Bytes one launch must move at least once: each input read, each output written, and what the definition moves
+    /// between them, as a table that is made and read.
     pub bytes: Formula,
     /// What an output may differ from the f64 reference by; absent for [`Class::Exact`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

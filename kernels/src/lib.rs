@@ -25,5 +25,6 @@ mod gemm_i8;
 mod mem_copy;
 mod mem_triad;
 mod proof_mlp_i8;
+mod proof_vram;
 mod rmsnorm_f16;
 mod softmax_f32;

@@ -10,7 +10,8 @@ pub struct Workload {
     pub spec: &'static LazyLock<Spec>,
     /// Launches of one run of the case on a GPU API.
     pub plan: fn(&Dims, Target) -> Plan,
-    /// One run of the case on the CPU: inputs and outputs in the specification's order, dense little-endian bytes.
+    /// One run of the case on the CPU: inputs and outputs in the specification's order, dense little-endian bytes. The
+    /// scratch of the plan for [`CPU`] follows the outputs.
     pub cpu: CpuKernel,
     /// One [`Row`] of one output in f64, from the inputs.
     pub reference: fn(&Dims, &[&[u8]], Row) -> Vec<f64>,
@@ -74,6 +75,13 @@ pub struct Target {
     /// Ten times the major plus the minor number of a CUDA device's compute capability; 0 elsewhere.
     pub capability: u32,
 }
+
+/// The processor, which runs no launches but has a plan's scratch.
+pub const CPU: Target = Target {
+    api: Api::Cpu,
+    software: false,
+    capability: 0,
+};
 
 impl Target {
     /// What the description of a device says of it.

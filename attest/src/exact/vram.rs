@@ -33,6 +33,14 @@ pub enum VramError {
     NoSuchLane { lane: u64, lanes: u64 },
 }
 
+/// The keys of a seed: that of the entries and that of the lanes.
+pub fn keys(seed: &[u8; 32]) -> [Sha256; 2] {
+    [
+        Sha256::of_parts(&[b"hallmark.vram.entry.v1\0", seed]),
+        Sha256::of_parts(&[b"hallmark.vram.lane.v1\0", seed]),
+    ]
+}
+
 /// The work of one proof.
 pub struct Vram {
     params: Params,
@@ -42,6 +50,11 @@ pub struct Vram {
 
 impl Vram {
     pub fn new(seed: &[u8; 32], params: Params) -> Result<Self, VramError> {
+        let [entry_key, lane_key] = keys(seed);
+        Self::with_keys(entry_key, lane_key, params)
+    }
+
+    pub fn with_keys(entry_key: Sha256, lane_key: Sha256, params: Params) -> Result<Self, VramError> {
         let entries = params.entries;
         if !entries.is_power_of_two() || entries > 1 << 32 {
             return Err(VramError::Entries { entries });
@@ -51,8 +64,8 @@ impl Vram {
         }
         Ok(Self {
             params,
-            entry_key: Sha256::of_parts(&[b"hallmark.vram.entry.v1\0", seed]),
-            lane_key: Sha256::of_parts(&[b"hallmark.vram.lane.v1\0", seed]),
+            entry_key,
+            lane_key,
         })
     }
 

@@ -10,7 +10,7 @@ use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource}
 use super::extents::Extents;
 use super::{Device, DeviceError, Elapsed, Loaded};
 use crate::aligned::Buffer;
-use crate::workload::{CpuKernel, POISON, Workload, bytes};
+use crate::workload::{CPU, CpuKernel, POISON, Workload, bytes};
 use system::System;
 
 /// Every logical core of this machine as one device.
@@ -62,7 +62,9 @@ impl Device for Cpu {
         }
         let tensors = workload.spec.inputs.iter().chain(&workload.spec.outputs);
         let set: u64 = tensors.map(|tensor| bytes(tensor, dims)).sum();
-        let wanted = set.saturating_mul(u64::from(input_sets));
+        let scratch = (workload.plan)(dims, CPU).scratch.into_iter();
+        let scratch = scratch.fold(0u64, u64::saturating_add);
+        let wanted = set.saturating_mul(u64::from(input_sets)).saturating_add(scratch);
         // A fifth stays free: the inputs and outputs also exist outside the device while they are checked.
         let limit = system::available_bytes()? / 5 * 4;
         (wanted > limit).then(|| {
@@ -95,6 +97,11 @@ impl Device for Cpu {
             dims: dims.clone(),
             extents: Extents::new(&self.facts.id, workload, dims, inputs, input_sets),
             sets: (0..input_sets.max(1)).map(|_| set()).collect::<Result<_, _>>()?,
+            scratch: (workload.plan)(dims, CPU)
+                .scratch
+                .into_iter()
+                .map(|bytes| self.buffer(bytes as usize))
+                .collect::<Result<_, _>>()?,
             next: 0,
         }))
     }
@@ -129,6 +136,7 @@ struct Resident<'a> {
     dims: Dims,
     extents: Extents,
     sets: Vec<Set>,
+    scratch: Vec<Buffer>,
     /// Set of the next launch.
     next: usize,
 }
@@ -139,9 +147,10 @@ struct Set {
 }
 
 impl Set {
-    fn launch(&mut self, dims: &Dims, run: CpuKernel) {
+    fn launch(&mut self, dims: &Dims, run: CpuKernel, scratch: &mut [Buffer]) {
         let inputs: Vec<&[u8]> = self.inputs.iter().map(Buffer::bytes).collect();
-        let mut outputs: Vec<&mut [u8]> = self.outputs.iter_mut().map(Buffer::bytes_mut).collect();
+        let outputs = self.outputs.iter_mut().chain(scratch);
+        let mut outputs: Vec<&mut [u8]> = outputs.map(Buffer::bytes_mut).collect();
         run(dims, &inputs, &mut outputs);
     }
 }
@@ -163,13 +172,13 @@ impl Loaded for Resident<'_> {
     }
 
     fn run(&mut self, launches: u64) -> Result<Elapsed, DeviceError> {
-        let (sets, next) = (&mut self.sets, &mut self.next);
+        let (sets, scratch, next) = (&mut self.sets, &mut self.scratch, &mut self.next);
         let (dims, run) = (&self.dims, self.run);
         // The host's clock is the only one, read in the pool: waking it up is no work of the launches.
         let device_ns = self.cpu.pool.install(|| {
             let began = Instant::now();
             for _ in 0..launches {
-                sets[*next].launch(dims, run);
+                sets[*next].launch(dims, run, scratch);
                 *next = (*next + 1) % sets.len();
             }
             nanoseconds(began)

@@ -19,7 +19,7 @@ use crate::workload::dim;
 const BLOCK_LANES: usize = 48;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let [state, tree] = outputs else {
+    let [state, tree, ..] = outputs else {
         unreachable!("the specification has two outputs")
     };
     run_with(Tile::integer(), dims, inputs, state);

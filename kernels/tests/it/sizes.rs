@@ -3,7 +3,7 @@
 use attest::spec::{Dims, Size};
 use attest::statement::Quality;
 use kernels::catalogue::WORKLOADS;
-use kernels::tree::nodes;
+use kernels::tree::{HASH, nodes};
 use kernels::workload::Workload;
 
 use crate::harness::{devices, dims, expect_right, fresh_seed};
@@ -56,6 +56,19 @@ const NETWORKS: &[[u64; 4]] = &[
     [5, 1024, 2, 2],
 ];
 
+/// Entries, lanes, steps and rounds: one lane, no step, one entry, lanes that no group of threads divides.
+const WALKS: &[[u64; 4]] = &[
+    [16, 1, 3, 1],
+    [1, 3, 7, 2],
+    [64, 17, 0, 1],
+    [2, 2, 1, 16],
+    [256, 67, 13, 3],
+    [1024, 101, 31, 2],
+    // Three launches of 16,384 steps at most.
+    [32, 5, 40_003, 1],
+    [4096, 257, 5, 1],
+];
+
 /// Sizes for the dimensions a workload has: `m`, `n`, `k`; `rows`, `cols`; `n`.
 pub(crate) fn odd_sizes(workload: &Workload) -> Vec<Dims> {
     let case = &workload.spec.cases[0].dims;
@@ -70,6 +83,7 @@ pub(crate) fn odd_sizes(workload: &Workload) -> Vec<Dims> {
         names if names.contains(&"steps") && names.contains(&"layers") => {
             NETWORKS.iter().map(network).collect()
         }
+        names if names.contains(&"entries") => WALKS.iter().map(walks).collect(),
         other => panic!("{}: add odd sizes for dimensions {other:?}", workload.spec.id),
     }
 }
@@ -83,6 +97,18 @@ pub(crate) fn network(&[m, n, layers, steps]: &[u64; 4]) -> Dims {
         ("nodes", nodes(m)),
         ("key", 8),
         ("hash", 32),
+    ])
+}
+
+pub(crate) fn walks(&[entries, m, steps, rounds]: &[u64; 4]) -> Dims {
+    dims(&[
+        ("entries", entries),
+        ("m", m),
+        ("steps", steps),
+        ("rounds", rounds),
+        ("keys", 2),
+        ("nodes", nodes(m)),
+        ("hash", HASH as u64),
     ])
 }
 

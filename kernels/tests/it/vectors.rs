@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use attest::digest::Sha256;
 use attest::exact::stream::{self, Form};
-use kernels::tree::HASH;
+use kernels::tree::{self, HASH};
 use kernels::{catalogue, inputs};
 use serde_json::Value;
 
 use crate::harness::{devices, dims};
 use crate::shim::Shim;
-use crate::sizes::network;
+use crate::sizes::{network, walks};
 
 fn vectors() -> Value {
     let committed = concat!(
@@ -95,6 +95,34 @@ fn every_device_reproduces_the_vectors_of_proof_mlp_i8() {
                 vector["merkle_root"].as_str(),
                 "{place}"
             );
+        }
+    }
+}
+
+#[test]
+fn every_device_reproduces_the_vectors_of_proof_vram() {
+    let vectors = vectors();
+    let workload = catalogue::find("proof.vram.v1").expect("in the catalogue");
+    for device in devices() {
+        for vector in section(&vectors, "proof.vram") {
+            let sizes = ["entries", "lanes", "steps", "rounds"].map(|name| size(vector, name));
+            let dims = walks(&sizes);
+            let inputs = inputs::generate(workload, &dims, &seed(&vectors));
+            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            loaded.poison().expect("poisoned");
+            loaded.run(1).expect("a launch");
+            let outputs = loaded.read(0).expect("outputs");
+            let place = format!("{} {dims:?}", device.facts().id);
+            assert_eq!(
+                Some(hex::encode(&outputs[0][..32]).as_str()),
+                vector["lane0"].as_str(),
+                "{place}"
+            );
+            let digest = Sha256::of(&outputs[0]).to_string();
+            assert_eq!(Some(digest.as_str()), vector["state_sha256"].as_str(), "{place}");
+            let root = tree::root(sizes[1]).expect("a root") as usize;
+            let root = hex::encode(&outputs[1][root..]);
+            assert_eq!(Some(root.as_str()), vector["merkle_root"].as_str(), "{place}");
         }
     }
 }

@@ -41,7 +41,7 @@ fn wide_plan<const INDEX: usize>(dims: &Dims, target: Target) -> Plan {
     (WORKLOADS[INDEX].plan)(dims, gpu)
 }
 
-const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 9] = [
+const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 10] = [
     wide_plan::<0>,
     wide_plan::<1>,
     wide_plan::<2>,
@@ -51,6 +51,7 @@ const WIDE_PLANS: [fn(&Dims, Target) -> Plan; 9] = [
     wide_plan::<6>,
     wide_plan::<7>,
     wide_plan::<8>,
+    wide_plan::<9>,
 ];
 
 /// A processor runs kernels of its own; those for GPUs must be right there too.

@@ -21,7 +21,7 @@ use super::super::{Device, DeviceError, Elapsed, Loaded, nvml};
 use super::gate::Gate;
 use super::loaded::{Case, footprint};
 use super::probe::guarded;
-use crate::workload::{Kernel, Target, Workload};
+use crate::workload::{Kernel, Target, Workload, dim};
 
 /// Device memory left to the driver, at most an eighth of it: contexts, code, and the display of a desktop card.
 const RESERVED_BYTES: u64 = 512 << 20;
@@ -187,7 +187,12 @@ impl Device for Card {
         if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
             return Some(format!("kernel {} has no CUDA code", launch.kernel.name));
         }
-        if let Some((name, size)) = dims.iter().find(|(_, size)| **size > u64::from(u32::MAX)) {
+        // Sizes that no tensor has are the workload's own to limit.
+        let tensors = workload.spec.inputs.iter().chain(&workload.spec.outputs);
+        let sizes = tensors
+            .flat_map(|tensor| &tensor.shape)
+            .map(|name| (name, dim(dims, name)));
+        if let Some((name, size)) = sizes.into_iter().find(|(_, size)| u32::try_from(*size).is_err()) {
             return Some(format!(
                 "dimension {name} of {size} is past the 2^32-1 that kernels count to"
             ));
