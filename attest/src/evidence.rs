@@ -19,6 +19,8 @@
 //! * it moves bytes cold more than [`TRAFFIC`] times as fast as the proven random reads do: a random 32-byte read costs a
 //!   64-byte line and its latency, which together cost less than that.
 
+use serde::{Deserialize, Serialize};
+
 use crate::digest::Sha256;
 use crate::exact::outputs;
 use crate::proof::{Outcome, ProtocolError, Stated, Verdict, Work, registry_signed};
@@ -68,7 +70,7 @@ impl LoggedVerdict {
 }
 
 /// What supports one part of a statement, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Support {
     pub evidence: Evidence,
     /// One clause for people.
@@ -76,15 +78,16 @@ pub struct Support {
 }
 
 /// One record's support, and what speaks against it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordSupport {
     pub support: Support,
     /// Why the figures cannot be, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub implausible: Option<String>,
 }
 
 /// What supports a statement, part by part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assessment {
     pub records: Vec<RecordSupport>,
     pub proofs: Vec<Support>,

@@ -28,6 +28,7 @@
 pub mod client;
 pub mod config;
 mod diary;
+mod evidence;
 mod folder;
 mod fsck;
 mod http;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use attest::digest::Sha256;
 use attest::dsse::Envelope;
 use attest::key::PublicKey;
+use attest::statement::Evidence;
 use attest::tile::Tile;
 
 pub use sessions::SessionStore;
@@ -83,6 +84,10 @@ pub struct Summary {
     pub devices: Vec<String>,
     /// Distinct workload ids.
     pub workloads: Vec<String>,
+    /// Strongest support of any part.
+    pub evidence: Evidence,
+    /// What supports each part, as JSON, where anything but the signature does.
+    pub support_json: Option<String>,
 }
 
 /// One step of the log. Applies only to a head equal to `before`.
@@ -111,6 +116,9 @@ pub struct Entry {
     pub key_id: Sha256,
     pub accepted_ms: i64,
     pub summary_json: String,
+    pub evidence: Evidence,
+    /// As in [`Summary`].
+    pub support_json: Option<String>,
 }
 
 /// What was signed, and by whom.
@@ -131,6 +139,8 @@ pub struct Query {
     pub kind: Option<Kind>,
     pub device: Option<String>,
     pub workload: Option<String>,
+    /// At least this support.
+    pub evidence: Option<Evidence>,
     pub key_id: Option<Sha256>,
 }
 

@@ -1,6 +1,7 @@
 //! From a request's body to an attestation the log may take.
 
 use attest::dsse::{Envelope, EnvelopeError, MAX_ENVELOPE_BYTES, VerifiedEnvelope};
+use attest::evidence::Assessment;
 use attest::json::JsonError;
 use attest::key::{KeyError, PublicKey};
 use attest::leaf;
@@ -10,8 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::evidence;
 use crate::signature::AwsLc;
-use crate::store::{Accepted, Kind, Summary};
+use crate::store::{Accepted, Kind, Store, StoreError, Summary};
 
 /// Largest submission: an envelope of the largest size and room for the key around it.
 pub const MAX_BODY_BYTES: usize = MAX_ENVELOPE_BYTES + 4096;
@@ -36,6 +38,8 @@ pub(crate) enum SubmissionError {
     Signature,
     #[error("the statement: {0}")]
     Statement(#[from] StatementError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("the statement names {count} devices; at most {MAX_DEVICES} are accepted")]
     TooManyDevices { count: usize },
     #[error("a device's name has {bytes} bytes; at most {MAX_NAME_BYTES} are accepted")]
@@ -50,10 +54,15 @@ struct Body {
 }
 
 /// Reads and verifies a submission. Costs a signature check: call it on a worker thread.
-pub(crate) fn accept(body: &[u8], now: jiff::Timestamp) -> Result<Accepted, SubmissionError> {
+pub(crate) fn accept(
+    body: &[u8],
+    now: jiff::Timestamp,
+    store: &dyn Store,
+) -> Result<Accepted, SubmissionError> {
     let (envelope, verified, key) = open(body)?;
     let statement = Statement::read(&verified)?;
-    let summary = summarize(&statement)?;
+    let found = evidence::of(store, &statement)?;
+    let summary = summarize(&statement, &found)?;
     let (digest, key_id) = (verified.pae_digest(), key.id());
     Ok(Accepted {
         kind: Kind::Attestation,
@@ -83,7 +92,7 @@ pub(crate) fn open(body: &[u8]) -> Result<(Envelope, VerifiedEnvelope, PublicKey
 }
 
 /// What lists show and filter by.
-fn summarize(statement: &Statement) -> Result<Summary, SubmissionError> {
+fn summarize(statement: &Statement, found: &Assessment) -> Result<Summary, SubmissionError> {
     let measured = &statement.predicate.measured;
     if measured.devices.len() > MAX_DEVICES {
         return Err(SubmissionError::TooManyDevices {
@@ -101,13 +110,15 @@ fn summarize(statement: &Statement) -> Result<Summary, SubmissionError> {
     }
     let workloads = distinct(measured.records.iter().map(|record| &record.workload));
     Ok(Summary {
-        json: summary_json(measured, &workloads),
+        json: summary_json(measured, &workloads, found),
         devices: distinct(measured.devices.iter().map(|device| &device.name)),
         workloads,
+        evidence: evidence::strongest(found),
+        support_json: (!found.proofs.is_empty()).then(|| json!(found).to_string()),
     })
 }
 
-fn summary_json(measured: &Measured, workloads: &[String]) -> String {
+fn summary_json(measured: &Measured, workloads: &[String], found: &Assessment) -> String {
     let devices: Vec<_> = measured
         .devices
         .iter()
@@ -125,6 +136,7 @@ fn summary_json(measured: &Measured, workloads: &[String]) -> String {
         "devices": devices,
         "workloads": workloads,
         "records": measured.records.len(),
+        "evidence": evidence::counts(found),
     })
     .to_string()
 }

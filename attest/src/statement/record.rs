@@ -98,10 +98,11 @@ pub enum Status {
     Failed,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Evidence {
     /// Signed by the provider only.
+    #[default]
     Claimed,
     /// The seed was the registry's and outputs were checked.
     Challenged,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use attest::digest::Sha256;
+use attest::statement::Evidence;
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -92,7 +93,7 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
-        let known = ["device", "workload", "key", "kind", "limit", "cursor"];
+        let known = ["device", "workload", "key", "kind", "evidence", "limit", "cursor"];
         let parameters = Parameters::read(query.as_deref(), &known)?;
         let listed = page(app, &parameters)?;
         let document = json!({
@@ -118,6 +119,7 @@ pub(crate) fn page(app: &App, parameters: &Parameters) -> Result<Listed, Problem
         kind: kind(parameters)?,
         device: parameters.text("device"),
         workload: parameters.text("workload"),
+        evidence: evidence(parameters)?,
         key_id: parameters.digest("key")?,
     };
     let mut entries = app.store.list(&query)?;
@@ -125,6 +127,20 @@ pub(crate) fn page(app: &App, parameters: &Parameters) -> Result<Listed, Problem
     entries.truncate(limit as usize);
     let next = entries.last().map(|last| last.place.index).filter(|_| more);
     Ok(Listed { head, entries, next })
+}
+
+/// The least support asked for.
+fn evidence(parameters: &Parameters) -> Result<Option<Evidence>, Problem> {
+    let Some(asked) = parameters.text("evidence") else {
+        return Ok(None);
+    };
+    serde_json::from_value(Value::String(asked.clone()))
+        .map(Some)
+        .map_err(|_| {
+            let detail =
+                format!("\"evidence\" is {asked:?}; known are claimed, challenged, timed and rooted");
+            Problem::new(problem::BAD_QUERY, detail)
+        })
 }
 
 /// Attestations unless the parameters ask for another kind, or for any.

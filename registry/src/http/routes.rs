@@ -74,10 +74,15 @@ const KIND: Parameter = query(
     "Which entries of the log; attestations when absent.",
 );
 
-const LIST: [Parameter; 5] = [
+const LIST: [Parameter; 6] = [
     query("device", "Text", "Exact name of a device."),
     query("workload", "Text", "Workload id, such as gemm.f32.v1."),
     query("key", "Digest", "Key id of the signer."),
+    query(
+        "evidence",
+        "Text",
+        "Least support of any part: claimed, challenged, timed or rooted.",
+    ),
     query("limit", "Limit", "Most entries in one answer; 50 when absent."),
     query("cursor", "Cursor", "`next` of the answer before."),
 ];

@@ -34,8 +34,9 @@ pub(super) async fn submit(State(app): State<Shared>, headers: HeaderMap, body: 
 async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
     bodies::check_media_type(headers)?;
     let body = bodies::read(body, headers, app.limits.body_bytes, &app.limits).await?;
-    let accepted = blocking(app, move |_| {
-        Ok(Arc::new(submission::accept(&body, jiff::Timestamp::now())?))
+    let accepted = blocking(app, move |app| {
+        let now = jiff::Timestamp::now();
+        Ok(Arc::new(submission::accept(&body, now, app.store.as_ref())?))
     })
     .await?;
     let (reply, answer) = oneshot::channel();
@@ -116,6 +117,7 @@ impl From<Unlogged> for Problem {
 impl From<SubmissionError> for Problem {
     fn from(error: SubmissionError) -> Self {
         let kind = match error {
+            SubmissionError::Store(error) => return error.into(),
             SubmissionError::Body(_) => problem::BAD_BODY,
             SubmissionError::KeyText(_) | SubmissionError::Key(_) => problem::BAD_KEY,
             SubmissionError::Envelope(_) => problem::BAD_ENVELOPE,

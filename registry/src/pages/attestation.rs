@@ -1,6 +1,7 @@
 //! One attestation: its checks, its devices, its records.
 
 use attest::dsse::VerifiedEnvelope;
+use attest::evidence::Assessment;
 use attest::key::PublicKey;
 use attest::merkle;
 use attest::statement::{Statement, VerifiedStatement};
@@ -16,6 +17,7 @@ use crate::http::{App, Attestation, Problem, Shared, blocking, find, time};
 use crate::log::inclusion_path;
 use crate::receipts::envelope_of;
 use crate::signature::AwsLc;
+use crate::store::Entry;
 
 pub(crate) async fn attestation(
     State(app): State<Shared>,
@@ -217,6 +219,11 @@ fn devices(html: &mut Html, statement: &Statement) {
     html.raw("</tbody></table></div>\n");
 }
 
+/// What the log's verdicts bore out when the entry was accepted.
+pub(super) fn assessment(entry: &Entry) -> Option<Assessment> {
+    serde_json::from_str(entry.support_json.as_ref()?).ok()
+}
+
 /// The statement as the reports draw it.
 fn shown<'a>(found: &Attestation, statement: &'a Statement) -> Shown<'a> {
     Shown {
@@ -224,7 +231,7 @@ fn shown<'a>(found: &Attestation, statement: &'a Statement) -> Shown<'a> {
         digest: found.entry.digest,
         key_id: Some(found.entry.key_id),
         checks: Vec::new(),
-        assessment: None,
+        assessment: assessment(&found.entry),
         log: None,
     }
 }
@@ -233,6 +240,10 @@ fn measured(html: &mut Html, found: &Attestation, statement: &Statement) {
     let one = shown(found, statement);
     let rows = reports::table::rows(std::slice::from_ref(&one));
     html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+    html.raw("<h2>Proven</h2>\n")
+        .drawn(&fragment::proofs_table(&reports::table::proofs(
+            std::slice::from_ref(&one),
+        )));
     html.raw("<h2>Records</h2>\n")
         .drawn(&fragment::records_table(&rows));
 }

@@ -62,13 +62,17 @@ fn results(html: &mut Html, name: &str, statements: &[(Entry, Statement)]) {
             digest: entry.digest,
             key_id: Some(entry.key_id),
             checks: Vec::new(),
-            assessment: None,
+            assessment: super::attestation::assessment(entry),
             log: None,
         })
         .collect();
     let mut rows = reports::table::rows(&shown);
     rows.retain(|row| row.device.name == name);
     html.raw("<h2>Speed</h2>\n").drawn(&fragment::bars(&rows));
+    let mut proofs = reports::table::proofs(&shown);
+    proofs.retain(|row| row.device.name == name);
+    html.raw("<h2>Proven</h2>\n")
+        .drawn(&fragment::proofs_table(&proofs));
     html.raw("<h2>Results</h2>\n")
         .drawn(&fragment::records_table(&rows));
 }

@@ -10,7 +10,7 @@ use super::{answer, device};
 use crate::http::{Listed, Parameters, Problem, Shared, blocking, page, time};
 use crate::store::{DeviceCount, Entry};
 
-const KNOWN: [&str; 5] = ["device", "workload", "key", "limit", "cursor"];
+const KNOWN: [&str; 6] = ["device", "workload", "key", "limit", "cursor", "evidence"];
 
 /// Device models named on the front page.
 const MODELS: u32 = 24;
@@ -58,7 +58,12 @@ fn show_models(html: &mut Html, models: &[DeviceCount]) {
 
 fn show_filter(html: &mut Html, parameters: &Parameters) {
     html.raw("<h2>Attestations</h2><form class=\"filter\" method=\"get\" action=\"/\">");
-    for (name, label) in [("device", "Device"), ("workload", "Workload"), ("key", "Key id")] {
+    for (name, label) in [
+        ("device", "Device"),
+        ("workload", "Workload"),
+        ("key", "Key id"),
+        ("evidence", "Evidence, at least"),
+    ] {
         html.raw("<label>")
             .raw(label)
             .raw("<input name=\"")
@@ -76,7 +81,7 @@ pub(super) fn table(html: &mut Html, entries: &[Entry]) {
         return;
     }
     html.raw("<div class=\"scroll\"><table><thead><tr><th class=\"number\">Entry</th><th>Attestation</th>")
-        .raw("<th>Devices</th><th>Suite</th><th class=\"number\">Records</th><th>Signer</th><th>Accepted</th></tr></thead><tbody>\n");
+        .raw("<th>Devices</th><th>Suite</th><th class=\"number\">Records</th><th>Evidence</th><th>Signer</th><th>Accepted</th></tr></thead><tbody>\n");
     for entry in entries {
         row(html, entry);
     }
@@ -114,6 +119,8 @@ fn row(html: &mut Html, entry: &Entry) {
         html.raw(" <span class=\"chip warn\">incomplete</span>");
     }
     html.raw("</td><td class=\"number\">").text(&summary["records"]);
+    html.raw("</td><td>");
+    evidence(html, entry, &summary["evidence"]);
     html.raw("</td><td><a class=\"mono\" href=\"/?key=")
         .text(&key_id)
         .raw("\">")
@@ -123,6 +130,19 @@ fn row(html: &mut Html, entry: &Entry) {
         .raw("</td></tr>\n");
 }
 
+/// The strongest support, and a warning where figures cannot be.
+fn evidence(html: &mut Html, entry: &Entry, counts: &Value) {
+    html.raw("<span class=\"evidence\">")
+        .text(&serde_json::json!(entry.evidence).as_str().unwrap_or(""))
+        .raw("</span>");
+    if counts["implausibleRecords"]
+        .as_u64()
+        .is_some_and(|count| count > 0)
+    {
+        html.raw(" <span class=\"chip warn\">implausible figures</span>");
+    }
+}
+
 /// The way to the next page, with the same filters.
 pub(super) fn older(html: &mut Html, path: &str, parameters: &Parameters, listed: &Listed) {
     let Some(next) = listed.next else { return };
@@ -130,7 +150,7 @@ pub(super) fn older(html: &mut Html, path: &str, parameters: &Parameters, listed
         .text(&path)
         .raw("?cursor=")
         .text(&next);
-    for name in ["device", "workload", "key", "limit"] {
+    for name in ["device", "workload", "key", "evidence", "limit"] {
         if let Some(value) = parameters.text(name) {
             html.raw("&amp;").raw(name).raw("=").url(&value);
         }

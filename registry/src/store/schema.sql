@@ -20,7 +20,10 @@ CREATE TABLE entries (
     accepted_ms INTEGER NOT NULL,
     summary     TEXT NOT NULL,
     leaf        BLOB NOT NULL,
-    kind        INTEGER NOT NULL DEFAULT 0
+    kind        INTEGER NOT NULL DEFAULT 0,
+    -- Derived from this log's verdicts when the entry was accepted.
+    evidence    INTEGER NOT NULL DEFAULT 0,
+    support     TEXT
 ) STRICT;
 CREATE UNIQUE INDEX entries_identity ON entries (digest, key_id);
 CREATE INDEX entries_key ON entries (key_id, idx);

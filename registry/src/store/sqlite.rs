@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attest::digest::Sha256;
+use attest::statement::Evidence;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, Transaction, TransactionBehavior, params};
 
@@ -279,8 +280,8 @@ fn insert_entry(transaction: &Transaction<'_>, entry: &NewEntry, tree_size: u64)
     let (index, accepted) = (entry.index, &entry.accepted);
     transaction
         .prepare_cached(
-            "INSERT INTO entries (idx, tree_size, digest, key_id, accepted_ms, summary, leaf, kind) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO entries (idx, tree_size, digest, key_id, accepted_ms, summary, leaf, kind, evidence, support) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             index,
@@ -290,7 +291,9 @@ fn insert_entry(transaction: &Transaction<'_>, entry: &NewEntry, tree_size: u64)
             accepted.accepted_ms,
             accepted.summary.json,
             accepted.leaf,
-            accepted.kind as i64
+            accepted.kind as i64,
+            accepted.summary.evidence as i64,
+            accepted.summary.support_json
         ])?;
     transaction
         .prepare_cached("INSERT OR IGNORE INTO keys (key_id, spki) VALUES (?1, ?2)")?
@@ -332,7 +335,18 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         accepted_ms: row.get(4)?,
         summary_json: row.get(5)?,
         kind: row.get(6)?,
+        evidence: level(row.get(7)?),
+        support_json: row.get(8)?,
     })
+}
+
+/// Levels as they are stored; one of a newer program's reads as the weakest.
+fn level(stored: i64) -> Evidence {
+    let levels = [Evidence::Challenged, Evidence::Timed, Evidence::Rooted];
+    levels
+        .into_iter()
+        .find(|level| *level as i64 == stored)
+        .unwrap_or(Evidence::Claimed)
 }
 
 impl FromSql for Kind {

@@ -9,6 +9,7 @@ mod campaign;
 mod client;
 mod damage;
 mod disk;
+mod evidence;
 mod failures;
 mod flaky;
 mod hostile;

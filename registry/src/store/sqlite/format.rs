@@ -12,7 +12,9 @@ const FORMAT: i64 = 2;
 const APPLICATION_ID: i64 = 0x484d_524b;
 
 /// Format 1 had attestations alone.
-const FROM_1: &str = "ALTER TABLE entries ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;";
+const FROM_1: &str = "ALTER TABLE entries ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN evidence INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE entries ADD COLUMN support TEXT;";
 
 const LOG: &str = include_str!("../schema.sql");
 const SESSIONS: &str = include_str!("../sessions.sql");

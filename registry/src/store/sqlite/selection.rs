@@ -4,8 +4,7 @@ use rusqlite::ToSql;
 
 use crate::store::Query;
 
-pub(super) const SELECT_ENTRY: &str =
-    "SELECT e.idx, e.tree_size, e.digest, e.key_id, e.accepted_ms, e.summary, e.kind FROM entries e";
+pub(super) const SELECT_ENTRY: &str = "SELECT e.idx, e.tree_size, e.digest, e.key_id, e.accepted_ms, e.summary, e.kind, e.evidence, e.support FROM entries e";
 
 /// The most selective filter drives, so that a page costs its own rows and not the log's length.
 pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
@@ -39,6 +38,10 @@ pub(super) fn list_sql(query: &Query) -> (String, Vec<Box<dyn ToSql>>) {
     if let Some(kind) = query.kind {
         conditions.push("e.kind = ?".to_owned());
         late.push(Box::new(kind as i64));
+    }
+    if let Some(evidence) = query.evidence {
+        conditions.push("e.evidence >= ?".to_owned());
+        late.push(Box::new(evidence as i64));
     }
     if let Some(key_id) = query.key_id {
         conditions.push("e.key_id = ?".to_owned());
