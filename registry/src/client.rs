@@ -28,6 +28,8 @@ const MAX_ANSWER_BYTES: u64 = 8 << 20;
 /// First pause before another try; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Tries of one call, while its time lasts. Every call that goes through [`Client::call`] may be repeated: reads change
 /// nothing, and a submission is logged once however often it comes.
 const TRIES: u32 = 4;
@@ -187,12 +189,13 @@ impl Client {
 
     /// Makes a request, again while it may help and the time lasts.
     fn call(&self, url: &Url, request: impl Fn() -> RequestBuilder) -> Result<Answer, ClientError> {
-        self.call_within(self.timeout, url, request)
+        self.call_within(self.timeout, TRIES, url, request)
     }
 
     fn call_within(
         &self,
         timeout: Duration,
+        tries: u32,
         url: &Url,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Answer, ClientError> {
@@ -206,11 +209,11 @@ impl Client {
             };
             let wait = failed.retry_after().unwrap_or(pause);
             let left = deadline.saturating_duration_since(Instant::now());
-            if tried >= TRIES || !failed.may_pass() || wait >= left {
+            if tried >= tries || !failed.may_pass() || wait >= left {
                 return Err(failed);
             }
             std::thread::sleep(wait);
-            pause *= 2;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         unreachable!("the loop ends by returning")
     }

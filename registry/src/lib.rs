@@ -1,10 +1,11 @@
-//! The Hallmark registry: an append-only log of attestations, served over HTTP, and a client for it.
+//! The Hallmark registry: an append-only log of attestations and of proofs on its own clock, served over HTTP, and a
+//! client for it.
 //!
 //! [`serve`] runs it over a data folder:
 //!
 //! | file | what it is | if it is lost |
 //! |---|---|---|
-//! | `registry.sqlite` (and `-wal`, `-shm`) | entries, payloads, tiles, checkpoints | restore a backup *not older* than `checkpoint` |
+//! | `registry.sqlite` (and `-wal`, `-shm`) | entries, payloads, tiles, checkpoints, proof sessions | restore a backup *not older* than `checkpoint` |
 //! | `checkpoint` | the last published checkpoint, outside the database | put back any reader's newest copy |
 //! | `keys/log.pem` | the log's two private keys, mode 0600, made once | the log is frozen: begin a new one under a new origin |
 //! | `trusted_root.json` | public keys, for readers | made again from the keys |
@@ -19,9 +20,12 @@
 //!   when SHA-256 of their pre-authentication encoding and their public key are; signature bytes do not matter.
 //! - An error after verification means *perhaps*: submit again, and the answer tells.
 //!
+//! - A proof's attempt is logged before its nonce exists, and ends with exactly one logged verdict, whatever happens to the
+//!   provider or to the registry ([`store::sessions`]). A nonce is given out once.
+//!
 //! # Trust
 //!
-//! The registry is trusted for order and for its clock. Its log is public, so a reader with an old checkpoint notices a
+//! The registry is trusted for order and for its clock. Everything else about a proof follows from its transcript. Its log is public, so a reader with an old checkpoint notices a
 //! rewritten history; `accepted_at` is the registry's word alone. The search index behind lists is not part of the log:
 //! it can be rebuilt from payloads, and every list names the tree it covers.
 

@@ -15,8 +15,9 @@
 //! # The clock
 //!
 //! Steps that wait (the store, the log, a check) run on blocking threads. The clock starts on the thread that then sends the
-//! nonce, after the nonce is durable, and stops when the last byte of a commitment is read, before anything looks at it:
-//! no lock, queue or disk stands between either moment and the reading of the clock ([`clocks`]). What the registry itself
+//! nonce, after the nonce is durable and the answer has passed everything that may wait, and stops when the last byte of a
+//! commitment is read, before anything looks at it: no lock, queue or disk stands between either moment and the reading of
+//! the clock ([`clocks`]). What the registry itself
 //! needs to write the one and to be scheduled for the other counts against the provider, so the rate stays a lower bound.
 //!
 //! # What a stranger can make the registry do
@@ -37,6 +38,7 @@ mod steps;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use attest::checkpoint::{LogKeys, LogTrust};
 use attest::digest::Sha256;
@@ -63,6 +65,9 @@ pub(crate) use ending::outcome_name;
 pub(crate) use error::SessionError;
 pub(crate) use reading::{attempt, verdict};
 pub(crate) use steps::MAX_COMMITMENT_BYTES;
+
+/// Time that checks still running have when the registry stops.
+const LAST_CHECK: Duration = Duration::from_secs(3);
 
 /// All proof sessions of a registry.
 pub(crate) struct Sessions {
@@ -133,14 +138,15 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Ends the threads. A check that runs is abandoned: its session is still committed, and goes on at the next start.
+    /// Ends the threads. A check that runs for longer is abandoned: it looks at `ways` before it changes anything, so its
+    /// session is still committed, and goes on at the next start.
     pub(crate) fn stop(&self) {
         drop(self.ways.write().unwrap_or_else(PoisonError::into_inner).take());
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = Instant::now() + LAST_CHECK;
         for thread in threads {
-            // Threads that check look at `ways` before they change anything, and are not waited for.
-            if thread.thread().name() == Some(janitor::NAME) {
-                let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
             }
         }
     }

@@ -61,9 +61,9 @@ pub(super) async fn start(
     bodies::read_nothing(body, &headers, &app.limits).await?;
     let (id, token) = (digest(&id)?, bearer(&headers));
     let started = blocking(&app, move |app| Ok(app.sessions.begin(&id, token.as_deref())?)).await?;
-    let answer = json!({"nonce": started.nonce, "startedAt": started.started_at});
-    let response = step(&answer);
-    started.clock.start();
+    let mut response = step(&json!({"nonce": started.nonce, "startedAt": started.started_at}));
+    // Started by whoever hands the answer to its connection.
+    response.extensions_mut().insert(started.clock);
     Ok(response)
 }
 

@@ -22,6 +22,7 @@ use super::Peer;
 use crate::config::Limits;
 use crate::diary;
 use crate::metrics::Metrics;
+use crate::sessions::Clock;
 
 /// Longest line and headers of a request; the longest path of ours is far below.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -104,12 +105,12 @@ async fn connection(
         request.extensions_mut().insert(Peer(peer));
         let router = router.clone();
         async move {
-            Ok::<_, Infallible>(
-                router
-                    .oneshot(request)
-                    .await
-                    .unwrap_or_else(|never| match never {}),
-            )
+            let answered = router.oneshot(request).await;
+            let mut response = answered.unwrap_or_else(|never| match never {});
+            if let Some(clock) = response.extensions_mut().remove::<Clock>() {
+                clock.start();
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();

@@ -18,6 +18,10 @@ use crate::store::sessions::State;
 /// How much longer a session may wait whose openings found the queue full.
 const QUEUE_GRACE: Duration = Duration::from_secs(30);
 
+/// Half of what there is: a check that shares a core with an answer gets a tenth of it.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
 /// Openings on their way to a thread.
 pub(super) struct Check {
     id: Sha256,
@@ -44,10 +48,19 @@ pub(super) fn start(
         let (sessions, waiting) = (Arc::clone(sessions), Arc::clone(&waiting));
         std::thread::Builder::new()
             .name("check".to_owned())
-            .spawn(move || sessions.check_all(&waiting))
+            .spawn(move || {
+                give_way();
+                sessions.check_all(&waiting);
+            })
             .map_err(SessionError::Thread)
     });
     threads.collect()
+}
+
+/// Answers go before checks: on Linux a thread has a niceness of its own. Without it checks are as urgent as answers.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
 }
 
 impl Sessions {

@@ -164,6 +164,9 @@ impl Clocks {
             self.metrics.session_moved(*known, Some(state));
             *known = Some(state);
             live.enter(left(kept));
+            if matches!(state, State::Opening | State::Judged) {
+                live.look_now();
+            }
         }
     }
 

@@ -12,8 +12,6 @@ use super::{Live, SessionError, Sessions};
 use crate::diary;
 use crate::store::sessions::State;
 
-pub(super) const NAME: &str = "janitor";
-
 /// How often it looks.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -21,7 +19,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn start(sessions: &Arc<Sessions>, asleep: Receiver<()>) -> Result<JoinHandle<()>, SessionError> {
     let sessions = Arc::clone(sessions);
     std::thread::Builder::new()
-        .name(NAME.to_owned())
+        .name("janitor".to_owned())
         .spawn(move || {
             while asleep.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 sessions.look();

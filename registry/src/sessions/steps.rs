@@ -17,7 +17,7 @@ use crate::store::sessions::{Kept, State};
 /// Largest commitment that is read: a root and a signature have some 200 bytes.
 pub(crate) const MAX_COMMITMENT_BYTES: usize = 1 << 10;
 
-/// A nonce on its way out. The answer starts the clock when it leaves.
+/// A nonce on its way out. The clock is started when the answer leaves.
 pub(crate) struct Started {
     pub(crate) nonce: Sha256,
     pub(crate) started_at: String,

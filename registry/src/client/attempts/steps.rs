@@ -156,7 +156,7 @@ impl Attempt<'_> {
         }
         let url = self.url("openings")?;
         let patience = CHECK_PATIENCE.max(self.client.timeout);
-        let answer = self.client.call_within(patience, &url, || {
+        let answer = self.client.call_within(patience, u32::MAX, &url, || {
             self.authorized(self.client.post_json(&url, bytes.clone()))
         })?;
         self.seen().session.openings = Some(body.tasks);
