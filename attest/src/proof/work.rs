@@ -256,3 +256,51 @@ fn allowed(holds: bool, what: &'static str, value: u64, allowed: &'static str) -
         false => Err(WorkError::Parameter { what, value, allowed }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proof::{MAX_OPENINGS_BYTES, Opening, OpeningsBody};
+
+    /// The table in the module's head, line by line.
+    #[test]
+    fn the_table_of_costs_is_what_the_work_counts() {
+        for (log, steps, kib, seconds) in [
+            (20, 36_380, 132, 21.0),
+            (23, 4547, 145, 2.6),
+            (26, 568, 158, 0.33),
+        ] {
+            let work = Work::Mlp {
+                lanes: 1 << log,
+                width: 512,
+                layers: 8,
+                steps,
+            };
+            assert!((work.units() as f64 / 2e16 - 1.0).abs() < 0.01, "2^{log} lanes");
+            let cost = work.check_cost().expect("no overflow") as f64 / 60e9;
+            assert!((cost / seconds - 1.0).abs() < 0.03, "{cost}");
+            let opening = Opening {
+                lane: (1 << log) - 1,
+                state: vec![0; 512],
+                path: vec![Sha256([0; 32]); log],
+            };
+            let body = OpeningsBody {
+                tasks: vec![vec![opening; 66]],
+            };
+            let bytes = serde_json::to_vec(&body).expect("JSON").len();
+            assert!(bytes < MAX_OPENINGS_BYTES);
+            assert_eq!(bytes / 1024, kib, "2^{log} lanes");
+        }
+    }
+
+    #[test]
+    fn a_check_costs_less_than_a_thousandth_of_a_million_lanes() {
+        let work = Work::Mlp {
+            lanes: 1 << 20,
+            width: 512,
+            layers: 8,
+            steps: 64,
+        };
+        assert!(work.check_cost().expect("no overflow") * 1000 < work.units());
+    }
+}
