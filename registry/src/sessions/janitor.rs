@@ -21,8 +21,11 @@ pub(super) fn start(sessions: &Arc<Sessions>, asleep: Receiver<()>) -> Result<Jo
     std::thread::Builder::new()
         .name("janitor".to_owned())
         .spawn(move || {
-            while asleep.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            loop {
                 sessions.look();
+                if asleep.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         })
         .map_err(SessionError::Thread)

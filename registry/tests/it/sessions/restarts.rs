@@ -203,7 +203,8 @@ fn an_older_database_is_brought_up_to_date_and_a_newer_one_refused() {
             .unwrap();
     };
     sql(
-        "DROP TABLE sessions; DROP INDEX entries_kind; ALTER TABLE entries DROP COLUMN kind; PRAGMA user_version = 1",
+        "DROP TABLE sessions; DROP INDEX entries_kind; ALTER TABLE entries DROP COLUMN kind; \
+         ALTER TABLE entries DROP COLUMN evidence; ALTER TABLE entries DROP COLUMN support; PRAGMA user_version = 1",
     );
     let refused = fsck(&config.data).unwrap_err().to_string();
     assert!(
