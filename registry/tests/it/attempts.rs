@@ -1,7 +1,5 @@
 //! The client's side of a proof, against an honest registry and against one that lies on the way.
 
-mod relay;
-
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use registry::client::{Attempt, AttemptQuery, Client, ClientError};
 
 use crate::bench::{Served, key, serve};
 use crate::prover::{Done, SMALL, request, signed};
-use relay::{Relay, relay};
+use crate::relay::{Relay, relay};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -17,6 +17,8 @@ mod kill;
 mod lists;
 mod prover;
 mod providers;
+mod redteam;
+mod relay;
 mod sample;
 mod sessions;
 mod startup;

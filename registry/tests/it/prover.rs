@@ -76,8 +76,9 @@ pub(crate) fn signed(request: &Stated<Request>, key: &SigningKey) -> Vec<u8> {
 
 /// One task's work, done.
 pub(crate) struct Done {
-    states: Vec<Vec<u8>>,
-    hashes: Vec<Sha256>,
+    pub(crate) states: Vec<Vec<u8>>,
+    /// Hashes of complete subtrees, leaves first.
+    levels: Vec<Vec<Sha256>>,
 }
 
 impl Done {
@@ -88,9 +89,16 @@ impl Done {
         Self::of(states)
     }
 
-    fn of(states: Vec<Vec<u8>>) -> Self {
-        let hashes = states.iter().map(|state| merkle::leaf_hash(state)).collect();
-        Self { states, hashes }
+    pub(crate) fn of(states: Vec<Vec<u8>>) -> Self {
+        let mut level: Vec<Sha256> = states.iter().map(|state| merkle::leaf_hash(state)).collect();
+        let mut levels = Vec::new();
+        while !level.is_empty() {
+            let (pairs, _) = level.as_chunks::<2>();
+            let above = pairs.iter().map(|[left, right]| merkle::node_hash(left, right));
+            let above = above.collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
+        Self { states, levels }
     }
 
     /// The same with every lane wrong, and committed to.
@@ -102,7 +110,7 @@ impl Done {
     }
 
     pub(crate) fn root(&self) -> Sha256 {
-        merkle::root(&self.hashes)
+        merkle::root(&self.levels[0])
     }
 
     pub(crate) fn commitment(&self, attempt: &Sha256, task: usize, key: &SigningKey) -> SignedRoot {
@@ -119,10 +127,9 @@ impl Done {
     }
 
     fn path(&self, lane: u64) -> Vec<Sha256> {
-        let size = self.hashes.len() as u64;
+        let size = self.states.len() as u64;
         let read = |level: u8, index: u64| -> Result<Sha256, std::convert::Infallible> {
-            let first = (index << level) as usize;
-            Ok(merkle::root(&self.hashes[first..first + (1 << level)]))
+            Ok(self.levels[usize::from(level)][index as usize])
         };
         merkle::inclusion_path(size, lane, read).unwrap()
     }

@@ -1,4 +1,4 @@
-//! A relay in front of a registry that may change each answer, or swallow it.
+//! A relay in front of a registry that may change each request and each answer, or swallow an answer.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -7,23 +7,32 @@ use std::sync::{Arc, Mutex};
 
 use crate::wire::{Answer, Wire};
 
-pub(super) struct Relay {
-    pub(super) address: SocketAddr,
-    pub(super) stop: Arc<AtomicBool>,
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: Arc<AtomicBool>,
     paths: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relay {
     /// How often a path that ends so was asked for.
-    pub(super) fn asked(&self, end: &str) -> usize {
+    pub(crate) fn asked(&self, end: &str) -> usize {
         let paths = self.paths.lock().unwrap();
         paths.iter().filter(|path| path.ends_with(end)).count()
     }
 }
 
 /// Relays to `registry` until told to stop. `change` sees each path and answer; false swallows the answer.
-pub(super) fn relay(
+pub(crate) fn relay(
     registry: SocketAddr,
+    change: impl Fn(&str, &mut Answer) -> bool + Send + Sync + 'static,
+) -> Relay {
+    relay_both(registry, |_, _| {}, change)
+}
+
+/// The same; `spoil` sees each path and body on their way to the registry.
+pub(crate) fn relay_both(
+    registry: SocketAddr,
+    spoil: impl Fn(&str, &mut Vec<u8>) + Send + Sync + 'static,
     change: impl Fn(&str, &mut Answer) -> bool + Send + Sync + 'static,
 ) -> Relay {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -35,7 +44,7 @@ pub(super) fn relay(
     let (stop, paths, change) = (
         Arc::clone(&relay.stop),
         Arc::clone(&relay.paths),
-        Arc::new(change),
+        Arc::new((spoil, change)),
     );
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -43,7 +52,7 @@ pub(super) fn relay(
                 return;
             }
             let (paths, change) = (Arc::clone(&paths), Arc::clone(&change));
-            std::thread::spawn(move || one(stream.unwrap(), registry, &paths, change.as_ref()));
+            std::thread::spawn(move || one(stream.unwrap(), registry, &paths, &change.0, &change.1));
         }
     });
     relay
@@ -54,7 +63,8 @@ fn one(
     stream: TcpStream,
     registry: SocketAddr,
     paths: &Mutex<Vec<String>>,
-    change: &(impl Fn(&str, &mut Answer) -> bool + ?Sized),
+    spoil: &impl Fn(&str, &mut Vec<u8>),
+    change: &impl Fn(&str, &mut Answer) -> bool,
 ) {
     let mut stream = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
@@ -65,16 +75,19 @@ fn one(
         }
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
             length = value.trim().parse().unwrap();
+            continue;
         }
-        head.push_str(&line);
         if line == "\r\n" {
             break;
         }
+        head.push_str(&line);
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
     paths.lock().unwrap().push(path.clone());
+    spoil(&path, &mut body);
+    head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
     let mut wire = Wire::connect(registry).unwrap();
     wire.send(&[head.as_bytes(), &body].concat()).unwrap();
     let mut answer = wire.answer().unwrap();
