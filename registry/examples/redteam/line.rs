@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-/// Probability that a right registry leaves an interval of shares: 99.9 % stay inside.
-pub(crate) const LEVEL: f64 = 1e-3;
-
 /// A line of the table.
 pub(crate) struct Line {
     cheat: String,

@@ -27,6 +27,9 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use cheats::forward;
 use cheats::line::{self, Line};
 
+/// Probability that a right registry leaves an interval of shares: 99.9 % stay inside.
+const LEVEL: f64 = 1e-3;
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> Result<ExitCode, Failure> {
@@ -44,7 +47,7 @@ fn main() -> Result<ExitCode, Failure> {
 
 fn attack(trials: usize, file: Option<&str>) -> Result<ExitCode, Failure> {
     let (mut child, worker) = spawn()?;
-    let lines = cheats::all(trials, line::LEVEL, worker, &|line| eprintln!("{line}"));
+    let lines = cheats::all(trials, LEVEL, worker, &|line| eprintln!("{line}"));
     let _ = child.kill();
     child.wait()?;
     let table = line::table(&lines);
