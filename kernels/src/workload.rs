@@ -56,6 +56,16 @@ pub fn dim(dims: &Dims, name: &str) -> usize {
     usize::try_from(*size).expect("a 64-bit host")
 }
 
+/// Which of the named sizes no kernel counts to, in words.
+pub(crate) fn uncounted(dims: &Dims, names: &[&str]) -> Option<String> {
+    let past = |name: &&&str| u32::try_from(dim(dims, name)).is_err();
+    let name = names.iter().find(past)?;
+    let size = dim(dims, name);
+    Some(format!(
+        "{name} of {size} is past the 2^32-1 that kernels count to"
+    ))
+}
+
 /// Elements of a tensor in one case.
 pub fn elements(tensor: &Tensor, dims: &Dims) -> u64 {
     tensor.shape.iter().map(|name| dim(dims, name) as u64).product()

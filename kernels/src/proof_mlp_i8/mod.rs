@@ -14,7 +14,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, tensor};
 use crate::tree::{self, HASH};
-use crate::workload::{Workload, dim};
+use crate::workload::{Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -99,6 +99,9 @@ fn limits(dims: &Dims) -> Option<String> {
         return Some(format!(
             "a width of {n} is not a multiple of {GRANULE} up to {MAX_WIDTH}"
         ));
+    }
+    if let Some(reason) = uncounted(dims, &["m", "layers", "steps"]) {
+        return Some(reason);
     }
     if m == 0 || layers == 0 {
         return Some("at least one lane and one layer are needed".to_owned());

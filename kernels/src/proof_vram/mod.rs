@@ -16,7 +16,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, tensor};
 use crate::tree::{self, HASH};
-use crate::workload::{Workload, dim};
+use crate::workload::{Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -100,14 +100,8 @@ fn derived(dims: &Dims, output: usize, outputs: &[Vec<u8>]) -> Option<Vec<u8>> {
 }
 
 fn limits(dims: &Dims) -> Option<String> {
-    if let Some(name) = ["m", "steps", "rounds"]
-        .into_iter()
-        .find(|name| u32::try_from(dim(dims, name)).is_err())
-    {
-        return Some(format!(
-            "{name} of {} is past the 2^32-1 that kernels count to",
-            dim(dims, name)
-        ));
+    if let Some(reason) = uncounted(dims, &["m", "steps", "rounds"]) {
+        return Some(reason);
     }
     if dim(dims, "m") == 0 {
         return Some("at least one lane is needed".to_owned());
