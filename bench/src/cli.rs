@@ -1,9 +1,15 @@
 //! The command line. Flags stand over environment variables, those over the configuration file.
 
+mod prove;
+mod time;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
+use time::duration;
 
 /// Measures what a machine does on AI work, signs it, and lets anybody check it.
 #[derive(Debug, Parser)]
@@ -33,12 +39,16 @@ pub(crate) enum Command {
     Run(Run),
     /// Sign a run file
     Sign(Sign),
-    /// Check a receipt or an envelope, offline
+    /// Check a receipt, an envelope or a transcript, offline
     Verify(Verify),
     /// Send a signed envelope to a registry and keep the receipt
     Submit(Submit),
-    /// Run, sign, submit and verify: the whole way in one command
+    /// Prove, run, sign, submit and verify: the whole way in one command
     Certify(Certify),
+    /// Prove speed and memory to a registry, on its clock
+    Prove(Prove),
+    /// Check on this machine that it still does what it is certified for
+    SpotCheck(SpotCheck),
     /// Put two attestations side by side
     Compare(Compare),
     /// Draw a report from receipts, envelopes or run files
@@ -168,7 +178,11 @@ pub(crate) struct Submit {
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
     /// A receipt, or an envelope together with --public-key
-    pub file: PathBuf,
+    #[arg(required_unless_present = "transcript")]
+    pub file: Option<PathBuf>,
+    /// A transcript of a proof: its verdict is recomputed from the opened lanes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["file", "disclosures", "not_before"])]
+    pub transcript: Option<PathBuf>,
     /// Trusted root that vouches for the log
     #[arg(long, env = "HALLMARK_TRUST")]
     pub trust: Option<PathBuf>,
@@ -193,6 +207,11 @@ pub(crate) struct Verify {
 pub(crate) struct Certify {
     #[command(flatten)]
     pub selection: Selection,
+    /// Prove nothing: every figure is the provider's word
+    #[arg(long)]
+    pub no_proof: bool,
+    #[command(flatten)]
+    pub proving: Proving,
     #[command(flatten)]
     pub key: Key,
     #[command(flatten)]
@@ -358,23 +377,6 @@ pub(crate) enum Document {
     Openapi,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number
-        .parse()
-        .map_err(|_| format!("{text:?} does not start with a whole number"))?;
-    let milliseconds = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "min" => number.checked_mul(60_000),
-        _ => return Err(format!("{text:?} wants a unit: ms, s or min")),
-    };
-    match milliseconds {
-        Some(1..=86_400_000) => Ok(Duration::from_millis(milliseconds.unwrap_or_default())),
-        _ => Err(format!("{text:?} is not between 1ms and one day")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -384,14 +386,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn times_want_a_number_and_a_unit() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
-        for refused in ["", "5", "0s", "s", "-1s", "1.5s", "99999999999999999999s", "2d"] {
-            assert!(duration(refused).is_err(), "{refused}");
-        }
     }
 }

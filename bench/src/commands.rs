@@ -6,10 +6,13 @@ mod devices;
 mod keys;
 mod measure;
 mod peers;
+mod prove;
 mod registry;
 mod report;
 mod shell;
 mod sign;
+mod spot_check;
+mod transcript;
 mod trust;
 mod verify;
 mod workloads;
@@ -29,6 +32,8 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Verify(verify) => verify::run(&verify, &config),
         Command::Submit(submit) => registry::submit(&submit, &config),
         Command::Certify(certify) => certify::run(&certify, &config, cli.quiet),
+        Command::Prove(prove) => prove::run(&prove, &config, cli.quiet),
+        Command::SpotCheck(check) => spot_check::run(&check, &config, cli.quiet),
         Command::Compare(compare) => compare::run(&compare, &config),
         Command::Report(report) => report::run(&report, &config),
         Command::Keys(keys) => keys::run(keys, &config),

@@ -12,6 +12,11 @@ const MAX_INPUT_BYTES: u64 = 4 << 20;
 
 /// Reads a file, or standard input for `-`, up to [`MAX_INPUT_BYTES`].
 pub(crate) fn read(path: &Path) -> Done<Vec<u8>> {
+    read_up_to(path, MAX_INPUT_BYTES)
+}
+
+/// As [`read`], with a limit of its own.
+pub(crate) fn read_up_to(path: &Path, limit: u64) -> Done<Vec<u8>> {
     let mut bytes = Vec::new();
     let opened: std::io::Result<Box<dyn std::io::Read>> = if path == Path::new("-") {
         Ok(Box::new(std::io::stdin()))
@@ -19,14 +24,10 @@ pub(crate) fn read(path: &Path) -> Done<Vec<u8>> {
         File::open(path).map(|file| Box::new(file) as _)
     };
     opened
-        .and_then(|input| input.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes))
+        .and_then(|input| input.take(limit + 1).read_to_end(&mut bytes))
         .map_err(|error| fail!(Io, "cannot read {}: {error}", path.display()))?;
-    if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(fail!(
-            Usage,
-            "{} is larger than {MAX_INPUT_BYTES} bytes",
-            path.display()
-        ));
+    if bytes.len() as u64 > limit {
+        return Err(fail!(Usage, "{} is larger than {limit} bytes", path.display()));
     }
     Ok(bytes)
 }

@@ -77,7 +77,7 @@ fn time_left(done: usize, total: usize, elapsed: Duration, guess: Duration) -> D
     each * (total - done) as u32
 }
 
-fn rounded(left: Duration) -> String {
+pub(crate) fn rounded(left: Duration) -> String {
     match left.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds => format!("{} min", seconds.div_ceil(60)),

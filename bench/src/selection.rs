@@ -1,23 +1,26 @@
 //! Which devices, workloads and seed a command line asks for.
 
 use attest::digest::Sha256;
-use kernels::device::{Device, Discovery};
+use kernels::device::Discovery;
 
 use crate::cli;
 use crate::exit::{Done, Failure, Outcome, fail};
+use crate::prove::{Devices, Host};
 use crate::runner::Plan;
 use crate::suite::{SUITES, Suite};
 
-/// Turns the command line's selection into a plan.
-pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<Plan> {
-    Ok(Plan {
+/// Turns the command line's selection into a plan. Beside it stand all devices of this machine.
+pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<(Plan, Host)> {
+    let (host, devices) = devices(&selection.devices)?;
+    let plan = Plan {
         suite: suite(&selection.suite)?,
         seed: seed(selection.seed.as_deref())?,
-        devices: devices(kernels::device::discover(), &selection.devices)?,
+        devices,
         only: selection.only.clone(),
         budget: selection.budget,
         quiet,
-    })
+    };
+    Ok((plan, host))
 }
 
 fn suite(name: &str) -> Done<&'static Suite> {
@@ -37,8 +40,15 @@ fn seed(hex: Option<&str>) -> Done<Sha256> {
     }
 }
 
-/// Devices that match a selector; without selectors, all. A selector that matches none is an error that says why.
-fn devices(found: Discovery, selectors: &[String]) -> Done<Vec<Box<dyn Device>>> {
+/// All devices of this machine by name, and those that match a selector; without selectors, all. A selector that matches
+/// none is an error that says why.
+pub(crate) fn devices(selectors: &[String]) -> Done<(Host, Devices)> {
+    let found = kernels::device::discover();
+    let host = Host::of(&found.devices);
+    Ok((host, matching(found, selectors)?))
+}
+
+fn matching(found: Discovery, selectors: &[String]) -> Done<Devices> {
     let Discovery { devices, absent } = found;
     let matches = |selector: &String, id: &str| id == selector || id.split(':').next() == Some(selector);
     for selector in selectors {

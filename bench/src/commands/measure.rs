@@ -10,7 +10,8 @@ use crate::{answer, files, interrupt, selection, talk};
 
 pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
     interrupt::listen();
-    let run = selection::plan(&args.selection, quiet)?.run()?;
+    let (plan, _) = selection::plan(&args.selection, quiet)?;
+    let run = plan.run()?;
     let bytes = write(&run, &args.out)?;
     let name = args.out.display().to_string();
     answer::print(&super::report::render(

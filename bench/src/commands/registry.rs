@@ -9,7 +9,7 @@ use crate::cli::{self, Format};
 use crate::config::Config;
 use crate::document::Trusted;
 use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
-use crate::{answer, files, signer, talk};
+use crate::{answer, files, network, signer, talk};
 
 pub(super) fn submit(args: &cli::Submit, config: &Config) -> Done {
     let (client, root) = client(&args.registry, config)?;
@@ -52,24 +52,12 @@ pub(super) fn connect(url: &str, timeout: Duration) -> Done<Client> {
     Client::new(url, timeout).or_fail(Outcome::Usage)
 }
 
-/// A registry that lies is a failed verification; one that is down, slow or refuses is I/O.
 pub(super) fn failure(error: ClientError) -> Failure {
-    let (outcome, hint) = match &error {
-        error if error.is_lie() => (Outcome::VerificationFailed, Some(LIES)),
-        error if error.is_down() => (Outcome::Io, Some(DOWN)),
-        error if error.is_slow() => (Outcome::Io, Some(SLOW)),
-        _ => (Outcome::Io, None),
-    };
-    let failure = Failure::new(outcome, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    network::failure(error, AGAIN)
 }
 
-const LIES: &str = "keep what it said and ask its operator; nothing of it was believed or written";
-const DOWN: &str = "check the address; the envelope is kept, and submitting it again later is safe";
-const SLOW: &str = "the submission may have been logged; submitting it again is safe, --timeout waits longer";
+pub(super) const AGAIN: &str = "check the address; the envelope is kept, and submitting it again is safe even if it was logged; --timeout waits \
+                     longer";
 
 pub(super) fn serve(args: cli::Serve) -> Done {
     let address_file = args.address_file;

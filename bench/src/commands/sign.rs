@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use attest::checkpoint::LogTrust;
 use attest::disclosure::{self, Concealed};
 use attest::dsse::Envelope;
 use attest::key::SigningKey;
-use attest::statement::{Freshness, Statement};
-use attest::trust::TrustedRoot;
+use attest::statement::{Attempt, Freshness, ProofRef, Statement};
 
 use crate::commands::registry::{client, client_if_named};
 use crate::config::Config;
 use crate::document::{file_name, read_run};
 use crate::exit::{Done, OrFail as _, Outcome, fail};
-use crate::{answer, cli, files, signer, talk};
+use crate::{answer, cli, files, network, signer, talk};
 
 pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
     let key = signer::open(&args.key, config)?;
@@ -27,7 +25,7 @@ pub(super) fn run(args: &cli::Sign, config: &Config) -> Done {
             None
         }
     };
-    sign(&args.run, &key, freshness)?.write(&args.out)?;
+    sign(&args.run, &key, freshness, Backing::default())?.write(&args.out)?;
     talk::say(&format!("signed with key {}", key.public().id()));
     answer::print(&args.out.display().to_string())
 }
@@ -52,14 +50,28 @@ fn disclosures_beside(envelope: &Path) -> PathBuf {
     envelope.with_extension("disclosures.json")
 }
 
+/// What verdicts add to a run: the attempt whose nonce its inputs follow from, and what was proven.
+#[derive(Default)]
+pub(super) struct Backing {
+    pub attempt: Option<Attempt>,
+    pub proofs: Vec<ProofRef>,
+}
+
 /// Signs a run file.
-pub(super) fn sign(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -> Done<Signed> {
+pub(super) fn sign(
+    run: &Path,
+    key: &SigningKey,
+    freshness: Option<Freshness>,
+    backing: Backing,
+) -> Done<Signed> {
     let (run_file, bytes) = read_run(run)?;
     let refused = |error: attest::statement::StatementError| {
         fail!(VerificationFailed, "{}: {error}", run.display()).hint("measure again with hallmark run")
     };
     let name = file_name(&run.display().to_string());
-    let mut statement = Statement::from_run(&run_file, &bytes, &name, freshness).map_err(refused)?;
+    let mut statement = Statement::from_run(&run_file, &bytes, &name, freshness)
+        .and_then(|statement| statement.with_proofs(backing.attempt, backing.proofs))
+        .map_err(refused)?;
     let facts = run_file
         .private
         .iter()
@@ -81,29 +93,5 @@ pub(super) fn sign(run: &Path, key: &SigningKey, freshness: Option<Freshness>) -
 /// A checkpoint of the registry, verified against the trusted root.
 pub(super) fn fresh(registry: &cli::Registry, config: &Config) -> Done<Freshness> {
     let (client, root) = client(registry, config)?;
-    let checkpoint = client
-        .checkpoint(&current_log(&root)?)
-        .map_err(super::registry::failure)?;
-    Ok(Freshness {
-        origin: checkpoint.origin,
-        tree_size: checkpoint.size,
-        root_hash: checkpoint.root,
-    })
-}
-
-/// The one log of the trusted root that still grows.
-fn current_log(root: &TrustedRoot) -> Done<LogTrust> {
-    match root.current().as_slice() {
-        [origin] => root
-            .log(origin)
-            .ok_or_else(|| fail!(Usage, "the trusted root has no key of {origin:?}")),
-        [] => Err(fail!(Usage, "every log of the trusted root is retired")
-            .hint("fetch the registry's new trusted root")),
-        several => Err(fail!(
-            Usage,
-            "the trusted root has {} growing logs: {several:?}",
-            several.len()
-        )
-        .hint("name a trusted root of one registry with --trust")),
-    }
+    network::freshness(&client, &root, super::registry::AGAIN)
 }

@@ -14,15 +14,22 @@ use crate::{answer, files};
 pub(super) fn run(args: &cli::Verify, config: &Config) -> Done {
     let trusted = Trusted::load(args.trust.as_deref(), args.public_key.as_deref(), config)?;
     let trusted = trusted.with_verdicts(&args.verdicts)?;
-    let name = args.file.display().to_string();
-    if document::kind(&name, &files::read(&args.file)?)? == Kind::Run {
+    if let Some(transcript) = &args.transcript {
+        return super::transcript::verify(transcript, &trusted, args.format);
+    }
+    let file = args
+        .file
+        .as_ref()
+        .ok_or_else(|| fail!(Usage, "name a receipt, an envelope or a --transcript"))?;
+    let name = file.display().to_string();
+    if document::kind(&name, &files::read(file)?)? == Kind::Run {
         return Err(fail!(
             Usage,
             "{name} is a run file: nobody has signed it, so there is nothing to verify"
         )
         .hint("hallmark sign makes an envelope of it"));
     }
-    let document = Document::open(&args.file, &trusted)?;
+    let document = Document::open(file, &trusted)?;
     if let Some(earlier) = &args.not_before {
         not_older(&document, &files::read(earlier)?, &trusted)?;
     }

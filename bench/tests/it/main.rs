@@ -5,4 +5,5 @@ mod configuration;
 mod interrupted;
 mod journey;
 mod program;
+mod prove;
 mod storage;

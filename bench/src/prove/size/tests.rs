@@ -1,0 +1,139 @@
+use super::*;
+use crate::exit::fail;
+
+/// A device in numbers.
+#[derive(Clone, Copy)]
+struct Machine {
+    bytes: u64,
+    units_a_second: f64,
+    entries_a_second: f64,
+    /// Of each run, whatever it does.
+    overhead_s: f64,
+    hashed_a_second: f64,
+    spent_s: f64,
+}
+
+const H100: Machine = Machine {
+    bytes: 70 << 30,
+    units_a_second: 1.2e15,
+    entries_a_second: 1.4e9,
+    overhead_s: 1e-4,
+    hashed_a_second: 2e11,
+    spent_s: 0.0,
+};
+
+const LAPTOP: Machine = Machine {
+    bytes: 2 << 30,
+    units_a_second: 1.7e11,
+    entries_a_second: 3e6,
+    overhead_s: 1e-4,
+    hashed_a_second: 1e9,
+    spent_s: 0.0,
+};
+
+const SOFTWARE: Machine = Machine {
+    bytes: 128 << 20,
+    units_a_second: 5e9,
+    entries_a_second: 2e5,
+    overhead_s: 1e-3,
+    hashed_a_second: 3e7,
+    spent_s: 0.0,
+};
+
+impl Machine {
+    fn of(self, proof: Proof) -> Self {
+        match proof {
+            Proof::Mlp => self,
+            Proof::Vram => Self {
+                units_a_second: self.units_a_second / 5e4,
+                ..self
+            },
+        }
+    }
+
+    fn time(&self, work: &Work) -> f64 {
+        let table = match *work {
+            Work::Mlp { .. } => 0.0,
+            Work::Vram { entries, .. } => entries as f64 / self.entries_a_second,
+        };
+        let hashed = (work.lanes() * work.lane_bytes()) as f64 / self.hashed_a_second;
+        self.overhead_s + table + hashed + work.units() as f64 / self.units_a_second
+    }
+}
+
+impl Trial for Machine {
+    fn obstacle(&mut self, work: &Work) -> Option<String> {
+        let wanted = work.resident_bytes() * 2;
+        (wanted > self.bytes * 2).then(|| format!("{wanted} bytes"))
+    }
+
+    fn seconds(&mut self, work: &Work) -> Done<f64> {
+        let seconds = self.time(work);
+        self.spent_s += seconds;
+        Ok(seconds)
+    }
+
+    fn unfit(&self, reason: String) -> Failure {
+        fail!(Unfit, "{reason}")
+    }
+}
+
+#[test]
+fn every_machine_works_for_the_time_asked_and_is_checked_cheaply() {
+    for machine in [H100, LAPTOP, SOFTWARE] {
+        for proof in Proof::ALL {
+            for target in [1.0, 2.0, 10.0, 60.0] {
+                let mut machine = machine.of(proof);
+                let sized = fit(proof, target, &mut machine).expect("it fits");
+                let took = machine.time(&sized.work);
+                let what = format!("{proof:?} for {target} s: {sized:?}, took {took}");
+                assert_eq!(sized.work.check(), Ok(()), "{what}");
+                assert!((0.8..1.3).contains(&(took / target)), "{what}");
+                assert!((0.7..1.3).contains(&(sized.expected_s / took)), "{what}");
+                assert!(
+                    machine.spent_s < 3.0 * target,
+                    "{what}, sizing took {}",
+                    machine.spent_s
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fast_card_fills_half_its_memory_and_is_checked_within_a_second() {
+    let table = fit(Proof::Vram, 10.0, &mut H100.of(Proof::Vram)).expect("it fits");
+    assert!(table.work.resident_bytes() > H100.bytes / 2, "{table:?}");
+    let product = fit(Proof::Mlp, 10.0, &mut H100.clone()).expect("it fits");
+    assert!(product.work.check_cost() < Some(60_000_000_000), "{product:?}");
+    assert!(product.fixed_s < 0.05 * product.expected_s, "{product:?}");
+}
+
+#[test]
+fn a_device_without_room_for_the_smallest_work_is_refused() {
+    let mut tiny = Machine {
+        bytes: 1 << 18,
+        ..LAPTOP
+    };
+    for proof in Proof::ALL {
+        let refused = fit(proof, 1.0, &mut tiny).expect_err("no room");
+        assert!(refused.error.to_string().contains("bytes"), "{proof:?}");
+    }
+}
+
+#[test]
+fn steps_end_where_the_check_does() {
+    let work = with(Proof::Mlp.smallest(), MLP_LANES, 1);
+    let most = affordable(&work, 1e12);
+    assert!(with(work, MLP_LANES, most).check().is_ok());
+    assert!(with(work, MLP_LANES, most + 1).check().is_err());
+}
+
+#[test]
+fn a_device_too_slow_for_wide_lanes_gets_narrow_ones() {
+    let narrow = |work: Work| matches!(work, Work::Mlp { width: NARROW, .. });
+    let fast = fit(Proof::Mlp, 10.0, &mut LAPTOP.clone()).expect("it fits");
+    assert!(!narrow(fast.work), "{fast:?}");
+    let slow = fit(Proof::Mlp, 1.0, &mut SOFTWARE.clone()).expect("it fits");
+    assert!(narrow(slow.work), "{slow:?}");
+}
