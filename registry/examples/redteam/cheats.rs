@@ -38,34 +38,51 @@ pub(crate) const WORK: Work = Work::Mlp {
 /// Sessions at a time. They mostly wait for the registry's disk.
 const AT_ONCE: usize = 8;
 
-/// Tries every cheat `trials` times; those that take seconds each, less often. Shares are held to the interval that is
-/// left with probability `level`. `worker` is another process that does the work it is sent.
-pub(crate) fn all(trials: usize, level: f64, worker: SocketAddr, tell: &dyn Fn(&Line)) -> Vec<Line> {
-    let site = Site::open(|_| {});
-    let mut lines = Vec::new();
-    // Timed ones first, while nothing else runs.
-    let families: [&dyn Fn() -> Vec<Line>; 9] = [
-        &|| memory::lines(&site, trials),
-        &|| devices::lines(&site, trials),
-        &|| forward::lines(&site, trials, worker),
-        &|| lanes::lines(&site, trials, level),
-        &|| replays::lines(&site, trials),
-        &|| clocks::lines(&site, trials),
-        &|| attempts::lines(&site, trials),
-        &|| lies::lines(&site, trials),
-        &|| bodies::lines(trials),
-    ];
-    for family in families {
-        for line in family() {
-            tell(&line);
-            lines.push(line);
+/// Names of the families, in the order they are tried: timed ones first, while nothing else runs.
+pub(crate) const FAMILIES: [&str; 10] = [
+    "memory", "devices", "forward", "lanes", "replays", "clocks", "attempts", "lies", "bodies", "honest",
+];
+
+/// How often, and how strictly.
+pub(crate) struct Campaign {
+    /// Of each cheat; those that take seconds are tried less often.
+    pub(crate) trials: usize,
+    /// Shares are held to the interval that a right registry leaves with this probability.
+    pub(crate) level: f64,
+    /// Another process, which does the work it is sent.
+    pub(crate) worker: SocketAddr,
+}
+
+impl Campaign {
+    /// Tries the cheats of these families, and tells each line as it comes.
+    pub(crate) fn run(&self, families: &[&str], tell: &dyn Fn(&Line)) -> Vec<Line> {
+        let site = Site::open(|_| {});
+        let lines = families.iter().flat_map(|family| {
+            let lines = self.family(&site, family);
+            lines.iter().for_each(tell);
+            lines
+        });
+        let lines = lines.collect();
+        site.close();
+        lines
+    }
+
+    fn family(&self, site: &Site, name: &str) -> Vec<Line> {
+        let trials = self.trials;
+        match name {
+            "memory" => memory::lines(site, trials),
+            "devices" => devices::lines(site, trials),
+            "forward" => forward::lines(site, trials, self.worker),
+            "lanes" => lanes::lines(site, trials, self.level),
+            "replays" => replays::lines(site, trials),
+            "clocks" => clocks::lines(site, trials),
+            "attempts" => attempts::lines(site, trials),
+            "lies" => lies::lines(site, trials),
+            "bodies" => bodies::lines(trials),
+            "honest" => honest::lines(site, trials),
+            other => panic!("no family {other:?} of {FAMILIES:?}"),
         }
     }
-    let line = honest::line(&site, trials);
-    tell(&line);
-    lines.push(line);
-    site.close();
-    lines
 }
 
 /// A registry under attack.

@@ -1,5 +1,5 @@
-//! The red team: every cheat we know of, tried over HTTP against a real registry. `redteam [TRIALS] [--table FILE]` tries
-//! each so often (1,000 when not said), prints a Markdown table, and ends with 1 when a cheat was caught less often than
+//! The red team: every cheat we know of, tried over HTTP against a real registry. `redteam [TRIALS] [--only FAMILY]
+//! [--table FILE]` tries each so often (1,000 when not said), prints a Markdown table, and ends with 1 when a cheat was caught less often than
 //! expected. `redteam --load` measures how far other traffic moves the times of honest providers.
 
 #![allow(clippy::print_stdout, reason = "the table is this program's data")]
@@ -24,8 +24,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use cheats::forward;
 use cheats::line::{self, Line};
+use cheats::{Campaign, FAMILIES, forward};
 
 /// Probability that a right registry leaves an interval of shares: 99.9 % stay inside.
 const LEVEL: f64 = 1e-3;
@@ -37,22 +37,61 @@ fn main() -> Result<ExitCode, Failure> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["worker"] => work().map(|()| ExitCode::SUCCESS),
         ["--load"] => load::run(),
-        [] => attack(1000, None),
-        [trials] => attack(trials.parse()?, None),
-        ["--table", file] => attack(1000, Some(file)),
-        [trials, "--table", file] => attack(trials.parse()?, Some(file)),
-        _ => Err("usage: redteam [TRIALS] [--table FILE] | --load".into()),
+        ref rest => attack(&Asked::read(rest)?),
     }
 }
 
-fn attack(trials: usize, file: Option<&str>) -> Result<ExitCode, Failure> {
+/// What the command line asks for.
+struct Asked<'a> {
+    trials: usize,
+    families: Vec<&'a str>,
+    table: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn read(mut arguments: &[&'a str]) -> Result<Self, Failure> {
+        let mut asked = Self {
+            trials: 1000,
+            families: FAMILIES.to_vec(),
+            table: None,
+        };
+        while let [first, rest @ ..] = arguments {
+            arguments = match (*first, rest) {
+                ("--table", [file, rest @ ..]) => {
+                    asked.table = Some(file);
+                    rest
+                }
+                ("--only", [family, rest @ ..]) if FAMILIES.contains(family) => {
+                    asked.families = vec![family];
+                    rest
+                }
+                (trials, rest) => {
+                    let usage = format!(
+                        "usage: redteam [TRIALS] [--only {}] [--table FILE] | --load",
+                        FAMILIES.join("|")
+                    );
+                    asked.trials = trials.parse().ok().filter(|&trials| trials > 0).ok_or(usage)?;
+                    rest
+                }
+            };
+        }
+        Ok(asked)
+    }
+}
+
+fn attack(asked: &Asked<'_>) -> Result<ExitCode, Failure> {
     let (mut child, worker) = spawn()?;
-    let lines = cheats::all(trials, LEVEL, worker, &|line| eprintln!("{line}"));
+    let campaign = Campaign {
+        trials: asked.trials,
+        level: LEVEL,
+        worker,
+    };
+    let lines = campaign.run(&asked.families, &|line| eprintln!("{line}"));
     let _ = child.kill();
     child.wait()?;
     let table = line::table(&lines);
     println!("{table}");
-    if let Some(file) = file {
+    if let Some(file) = asked.table {
         std::fs::write(file, table)?;
     }
     Ok(match lines.iter().all(Line::holds) {
