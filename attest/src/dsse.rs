@@ -69,10 +69,15 @@ pub enum EnvelopeError {
     Signature(#[from] SignatureError),
 }
 
+/// What a statement with this payload is called: SHA-256 of its signed bytes.
+pub fn signed_digest(payload: &[u8]) -> Sha256 {
+    pae_digest(PAYLOAD_TYPE, payload)
+}
+
 impl Envelope {
     /// Signs a statement's bytes.
     pub fn sign(payload: Vec<u8>, key: &SigningKey) -> Self {
-        let sig = key.sign_digest(&pae_digest(PAYLOAD_TYPE, &payload));
+        let sig = key.sign_digest(&signed_digest(&payload));
         Self {
             payload,
             payload_type: PAYLOAD_TYPE.to_owned(),

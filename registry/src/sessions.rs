@@ -233,18 +233,6 @@ fn own_envelope(payload: &[u8], signature: &[u8], key: &PublicKey) -> Envelope {
     }
 }
 
-/// What a statement of the registry's with this payload is called: SHA-256 of its signed bytes.
-pub(crate) fn signed_digest(payload: &[u8]) -> Sha256 {
-    let payload_type = attest::dsse::PAYLOAD_TYPE.to_owned();
-    let envelope = Envelope {
-        payload: payload.to_vec(),
-        payload_type,
-        keyid: None,
-        sig: Vec::new(),
-    };
-    Sha256::of(&envelope.pae())
-}
-
 /// The exchange so far.
 pub(crate) fn exchange(kept: &Kept) -> Result<Session, SessionError> {
     serde_json::from_str(&kept.session).map_err(|error| {

@@ -2,11 +2,12 @@
 //! what its state says. A session is kept before its entries are, so this holds on a serving registry too.
 
 use attest::digest::Sha256;
+use attest::dsse::signed_digest;
 use attest::proof::Session;
 
 use super::Check;
 use super::entries::Told;
-use crate::sessions::{attempt, signed_digest, verdict};
+use crate::sessions::{attempt, verdict};
 use crate::store::sessions::{Kept, SessionQuery, State};
 use crate::store::{Kind, StoreError};
 

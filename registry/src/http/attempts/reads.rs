@@ -158,5 +158,5 @@ pub(crate) fn verdict_digest(outline: &Outline) -> Option<Sha256> {
     outline
         .verdict
         .as_ref()
-        .map(|payload| sessions::signed_digest(payload))
+        .map(|payload| attest::dsse::signed_digest(payload))
 }
