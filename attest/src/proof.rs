@@ -49,6 +49,7 @@
 
 mod attempt;
 mod base64;
+mod ending;
 mod opening;
 pub mod seeds;
 mod session;
@@ -58,8 +59,9 @@ mod verdict;
 mod work;
 
 pub use attempt::{Attempt, AttemptLimits, Request, Task};
+pub use ending::Ending;
 pub use opening::{MAX_OPENINGS_BYTES, Opening, OpeningError, OpeningsBody};
-pub use session::{Commitment, Ending, Of, Session, SignedRoot};
+pub use session::{Commitment, Of, Session, SignedRoot};
 pub use stated::{ProtocolError, Stated, Terms, registry_signed};
 pub use transcript::{MAX_TRANSCRIPT_BYTES, Transcript, TranscriptError, VerifiedTranscript};
 pub use verdict::{Outcome, Proven, TaskVerdict, Verdict, missed_ppb};

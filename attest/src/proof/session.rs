@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::opening::{self, OpeningError};
-use super::{Attempt, Opening, Outcome, Proven, Stated, TaskVerdict, Verdict, base64, seeds};
+use super::{Attempt, Ending, Opening, Outcome, Proven, Stated, TaskVerdict, Verdict, base64, seeds};
 use crate::digest::Sha256;
 use crate::jcs::{self, JcsError};
 use crate::key::{PublicKey, SigningKey};
@@ -47,41 +47,6 @@ impl SignedRoot {
 fn signed_bytes(attempt: &Sha256, task: usize, root: &Sha256) -> Vec<u8> {
     let task = (task as u64).to_le_bytes();
     [b"hallmark.proof.commitment.v1\0", &attempt.0[..], &task, &root.0].concat()
-}
-
-/// Why a session ended before it could be judged by its openings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Ending {
-    /// The nonce was not asked for in time.
-    NotStarted,
-    /// A commitment did not come in time.
-    NotCommitted,
-    /// The openings did not come in time.
-    NotOpened,
-    /// The provider gave up.
-    GivenUp,
-    /// The registry stopped while its clock ran.
-    ClockLost,
-}
-
-impl Ending {
-    fn outcome(self) -> Outcome {
-        match self {
-            Self::NotStarted | Self::NotCommitted | Self::NotOpened => Outcome::Late,
-            Self::GivenUp | Self::ClockLost => Outcome::Aborted,
-        }
-    }
-
-    fn reason(self) -> &'static str {
-        match self {
-            Self::NotStarted => "the nonce was not asked for in time",
-            Self::NotCommitted => "a commitment did not come in time",
-            Self::NotOpened => "the openings did not come in time",
-            Self::GivenUp => "the provider gave up",
-            Self::ClockLost => "the registry stopped while its clock ran",
-        }
-    }
 }
 
 /// Everything that was exchanged after the attempt was logged.
