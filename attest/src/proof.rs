@@ -19,6 +19,13 @@
 //! All tasks of one attempt run at the same time, each on a device of its own with a seed of its own ([`seeds::task`]), so one
 //! device cannot stand for two.
 //!
+//! # One root for each task
+//!
+//! Each task takes one root, after the nonce, in time, signed by the provider for this task of this attempt
+//! ([`Session::admit`]). A root that comes early, late, twice or wrong ends the attempt ([`Ending`]), and the session keeps
+//! it as it came ([`RefusedRoot`]), so whoever has the transcript judges it again. Only the holder of the session's token is
+//! listened to. A body that did not come whole, or was refused for its head, is no root: the clock runs on, and decides.
+//!
 //! # What is proven
 //!
 //! `rate = work / elapsed` ([`Proven`]), a lower bound: the elapsed time holds the network and the provider's own delays
@@ -59,9 +66,9 @@ mod verdict;
 mod work;
 
 pub use attempt::{Attempt, AttemptLimits, Request, Task};
-pub use ending::Ending;
+pub use ending::{Ending, RefusedRoot};
 pub use opening::{MAX_OPENINGS_BYTES, Opening, OpeningError, OpeningsBody};
-pub use session::{Commitment, Of, Session, SignedRoot};
+pub use session::{Commitment, MAX_COMMITMENT_BYTES, Of, Session, SignedRoot};
 pub use stated::{ProtocolError, Stated, Terms, registry_signed};
 pub use transcript::{MAX_TRANSCRIPT_BYTES, Transcript, TranscriptError, VerifiedTranscript};
 pub use verdict::{Outcome, Proven, TaskVerdict, Verdict, missed_ppb};

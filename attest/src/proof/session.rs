@@ -3,10 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::opening::{self, OpeningError};
-use super::{Attempt, Ending, Opening, Outcome, Proven, Stated, TaskVerdict, Verdict, base64, seeds};
+use super::{
+    Attempt, Ending, Opening, Outcome, Proven, RefusedRoot, Stated, TaskVerdict, Verdict, base64, seeds,
+};
 use crate::digest::Sha256;
 use crate::jcs::{self, JcsError};
+use crate::json;
 use crate::key::{PublicKey, SigningKey};
+
+/// Largest commitment that is read: a root and a signature have some 200 bytes.
+pub const MAX_COMMITMENT_BYTES: usize = 1 << 10;
 
 /// A root, the provider's word for it, and when it came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +74,9 @@ pub struct Session {
     /// When and why, if it ended before the openings came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ending: Option<Ending>,
+    /// Present when a root ended it, which anybody can thus judge again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedRoot>,
 }
 
 /// The attempt a session belongs to.
@@ -85,6 +94,25 @@ impl Session {
     /// SHA-256 of the session's RFC 8785 bytes.
     pub fn digest(&self) -> Result<Sha256, JcsError> {
         jcs::to_vec(self).map(|bytes| Sha256::of(&bytes))
+    }
+
+    /// The root in what came for `task`, or how it ends the session: each task takes one root, after the nonce, signed by the
+    /// provider for this task of this attempt.
+    pub fn admit(&self, of: &Of<'_>, task: u32, body: &[u8]) -> Result<SignedRoot, Ending> {
+        if self.nonce.is_none() {
+            return Err(Ending::EarlyRoot);
+        }
+        match self.commitments.get(task as usize) {
+            None => return Err(Ending::StrayRoot),
+            Some(Some(_)) => return Err(Ending::SecondRoot),
+            Some(None) => {}
+        }
+        let signed: SignedRoot =
+            json::from_slice(body, MAX_COMMITMENT_BYTES).map_err(|_| Ending::MalformedRoot)?;
+        match signed.is_by(of.key, &of.digest, task as usize) {
+            true => Ok(signed),
+            false => Err(Ending::ForeignRoot),
+        }
     }
 
     /// The roots, when all have come.
@@ -148,11 +176,17 @@ impl Session {
     }
 
     fn find(&self, of: &Of<'_>) -> Result<(), (Outcome, String)> {
+        let broken = |what: &str| (Outcome::Aborted, format!("the session has {what}"));
         if let Some(ending) = self.ending {
-            return Err((ending.outcome(), ending.reason().to_owned()));
+            return Err(match self.bears_out(of, ending) {
+                true => (ending.outcome(), self.reason(ending)),
+                false => broken("an ending that does not follow from what came"),
+            });
+        }
+        if self.refused.is_some() {
+            return Err(broken("a refused root and no ending"));
         }
         let attempt = &of.attempt.predicate;
-        let broken = |what: &str| (Outcome::Aborted, format!("the session has {what}"));
         let seed = self.seed(of).ok_or_else(|| broken("no nonce"))?;
         let secret = self.secret.ok_or_else(|| broken("no sampling secret"))?;
         if seeds::commitment(&secret) != attempt.sample_commitment {
@@ -191,6 +225,21 @@ impl Session {
             .map_err(wrong)?;
         }
         Ok(())
+    }
+
+    /// Whether what came ends the session so. Times, and giving up, are the registry's word.
+    fn bears_out(&self, of: &Of<'_>, ending: Ending) -> bool {
+        match &self.refused {
+            None => !ending.is_by_root(),
+            Some(refused) => self.admit(of, refused.task, &refused.body) == Err(ending),
+        }
+    }
+
+    fn reason(&self, ending: Ending) -> String {
+        match &self.refused {
+            None => ending.reason().to_owned(),
+            Some(refused) => format!("task {}: {}", refused.task, ending.reason()),
+        }
     }
 
     fn in_time(&self, attempt: &Attempt) -> Result<(), (Outcome, String)> {

@@ -13,7 +13,7 @@ use crate::statement::{Count, Device, Evidence};
 pub enum Outcome {
     /// Every opened lane is right, every commitment came in time.
     Proven,
-    /// An opened lane is wrong or not under its root.
+    /// A root came early, twice or wrong, or an opened lane is wrong or not under its root.
     Wrong,
     /// A step came after its limit, or never.
     Late,

@@ -1,5 +1,6 @@
 //! Sessions judged: an honest one, and each way to be anything else.
 
+mod roots;
 pub(crate) mod scene;
 mod transcripts;
 

@@ -99,6 +99,7 @@ impl Scene {
                 secret: Some(Sha256::of(SECRET)),
                 openings: None,
                 ending: None,
+                refused: None,
             },
             states: Vec::new(),
         };
