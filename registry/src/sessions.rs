@@ -4,9 +4,9 @@
 //! | state | entered by | left by | if the process dies |
 //! |---|---|---|---|
 //! | opening | the request | the attempt being logged | logged again: the log takes a statement once |
-//! | opened | | the nonce, or its time | goes on |
-//! | started | the nonce | the last commitment, or its time | its clock is lost, and so is the attempt |
-//! | committed | | the openings' verdict, or their time | goes on |
+//! | opened | | the nonce, a root before it, or its time | goes on |
+//! | started | the nonce | the last commitment, a wrong root, or its time | its clock is lost, and so is the attempt |
+//! | committed | | the openings' verdict, another root, or their time | goes on |
 //! | judged | the signed verdict | the verdict being logged | logged again |
 //! | ended | | | |
 //!
@@ -19,6 +19,13 @@
 //! commitment is read, before anything looks at it: no lock, queue or disk stands between either moment and the reading of
 //! the clock ([`clocks`]). What the registry itself
 //! needs to write the one and to be scheduled for the other counts against the provider, so the rate stays a lower bound.
+//!
+//! # What a root may do
+//!
+//! Each task takes one root ([`attest::proof`]). Any other body that the session's holder sends there ends the attempt,
+//! until its openings are taken; what comes after is out of turn. Nothing is ended by a body without the token, or by one
+//! that nobody read whole: cut off, too slow, too long, of another media type, or over the rate. Then no root came, and
+//! the clock decides. So whoever got no answer asks for the attempt and does not send a root again.
 //!
 //! # What a stranger can make the registry do
 //!
@@ -64,7 +71,6 @@ pub(crate) use door::Opened;
 pub(crate) use ending::outcome_name;
 pub(crate) use error::SessionError;
 pub(crate) use reading::{attempt, verdict};
-pub(crate) use steps::MAX_COMMITMENT_BYTES;
 
 /// Time that checks still running have when the registry stops.
 const LAST_CHECK: Duration = Duration::from_secs(3);

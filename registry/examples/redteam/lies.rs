@@ -160,6 +160,7 @@ fn told(site: &Site, trials: usize, lie: Lie) -> Line {
             if path.ends_with(step) {
                 spoil(body);
             }
+            true
         },
         move |path, answer: &mut Answer| {
             if path.ends_with(step) && answer.status == 200 {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | open | the attempt is the one the registry makes of this very request, signed with its log's key, and logged |
 //! | start | nothing can be |
-//! | commit | the registry counts no more time than passed here, from sending `start` to its answer |
+//! | commit | it is sent once; the registry counts no more time than passed here, from sending `start` to its answer |
 //! | samples | the secret is the one the attempt is bound to, and gives these lanes for the roots sent |
 //! | open lanes | the verdict is signed, logged after the attempt, and equals its recomputation here |
 
@@ -62,6 +62,8 @@ struct Seen {
     session: Session,
     /// Before the request for the nonce left.
     asked: Option<Instant>,
+    /// For each task, whether its root was sent.
+    sent: Vec<bool>,
     /// Whether a step may have been taken that was not answered.
     unsure: bool,
 }
@@ -123,7 +125,7 @@ impl Client {
         let logged = registry_signed(&answer.body, trust).map_err(|error| lie(&url, error))?;
         let stated = made_of(&url, &logged, &asked, &sent)?;
         let token = token(&url, &answer)?;
-        let commitments = vec![None; stated.predicate.tasks.len()];
+        let tasks = stated.predicate.tasks.len();
         Ok(Attempt {
             client: self,
             trust,
@@ -136,10 +138,11 @@ impl Client {
             token,
             seen: Mutex::new(Seen {
                 session: Session {
-                    commitments,
+                    commitments: vec![None; tasks],
                     ..Session::default()
                 },
                 asked: None,
+                sent: vec![false; tasks],
                 unsure: false,
             }),
         })

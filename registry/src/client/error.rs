@@ -145,6 +145,24 @@ impl ClientError {
         Self::Garbled { url, reason }
     }
 
+    /// Whether the registry certainly did not look at what was sent.
+    pub(super) fn is_untaken(&self) -> bool {
+        match self {
+            Self::Down { .. } => true,
+            Self::Refused(refusal) => refusal.slug == "rate-limited",
+            _ => false,
+        }
+    }
+
+    /// Whether the registry may have done what was asked of it.
+    pub(super) fn leaves_open(&self) -> bool {
+        match self {
+            Self::Unsure { .. } | Self::Garbled { .. } => true,
+            Self::Refused(refusal) => refusal.status >= 500,
+            _ => false,
+        }
+    }
+
     /// Whether the same call may succeed a little later.
     pub(super) fn may_pass(&self) -> bool {
         match self {

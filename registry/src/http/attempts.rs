@@ -6,7 +6,7 @@ mod reads;
 use std::time::Instant;
 
 use attest::digest::Sha256;
-use attest::proof::MAX_OPENINGS_BYTES;
+use attest::proof::{MAX_COMMITMENT_BYTES, MAX_OPENINGS_BYTES};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::problem::{self, Problem};
 use super::submit::RECEIPT_MEDIA_TYPE;
 use super::{Shared, allowed, blocking, bodies};
-use crate::sessions::{MAX_COMMITMENT_BYTES, Opened, SessionError, Submitted};
+use crate::sessions::{Opened, SessionError, Submitted};
 
 pub(crate) use reads::{Outlines, kept, outlines, verdict_digest};
 pub(super) use reads::{list, receipt_of, show, transcript, verdict};
@@ -67,7 +67,8 @@ pub(super) async fn start(
     Ok(response)
 }
 
-/// The clock is read when the body has been, before anything else is done.
+/// The clock is read when the body has been, before anything else is done. A body that is not read whole, or refused for
+/// its head, is no root: it ends nothing.
 pub(super) async fn commit(
     State(app): State<Shared>,
     Path((id, task)): Path<(String, String)>,
@@ -89,7 +90,7 @@ async fn committed(
     app: &Shared,
     id: Sha256,
     token: Option<String>,
-    task: usize,
+    task: u32,
     body: axum::body::Bytes,
     read: Instant,
 ) -> Result<u64, Problem> {

@@ -141,6 +141,7 @@ fn attempt_schemas() -> Value {
             "devices": {"type": "array", "items": {"type": "object"}},
             "tasks": {"type": "array", "items": task},
             "logIndex": {"type": ["integer", "null"]},
+            "commitments": {"type": "array", "description": "For each task its root and time, null until it came. Not in lists.", "items": {"type": ["object", "null"], "properties": {"root": reference("Digest"), "elapsedNs": reference("Index")}}},
             "verdict": {"type": ["object", "null"], "description": "Digest, place in the log, outcome, reason, and what each task proves."},
             "links": {"type": "object", "additionalProperties": {"type": "string"}},
         })),

@@ -41,6 +41,7 @@ kinds! {
     WRONG_TOKEN = "wrong-token", FORBIDDEN, "The token is of another session";
     WRONG_STATE = "wrong-state", CONFLICT, "The attempt is not in the state for this step";
     TOO_LATE = "too-late", CONFLICT, "The time for this step is over";
+    WRONG_ROOT = "wrong-root", UNPROCESSABLE_ENTITY, "The root is not the one this task takes; the attempt has ended";
     TOO_MANY_ATTEMPTS = "too-many-attempts", TOO_MANY_REQUESTS, "Too many attempts have not ended";
     BEING_CHECKED = "being-checked", SERVICE_UNAVAILABLE, "The openings are being checked";
     CHECKS_FULL = "checks-full", SERVICE_UNAVAILABLE, "Too many openings wait to be checked";

@@ -1,7 +1,7 @@
 //! The verdict: one for each attempt, signed before it is logged, and kept before it is signed away.
 
 use attest::dsse::Envelope;
-use attest::proof::{Ending, Outcome, Session, Verdict};
+use attest::proof::{Ending, Outcome, RefusedRoot, Session, Verdict};
 
 use super::{Live, SessionError, Sessions, exchange, now_ms, own_envelope, reading, to_json};
 use crate::store::Kind;
@@ -10,8 +10,20 @@ use crate::store::sessions::{Kept, State};
 impl Sessions {
     /// Ends a session before its openings were judged.
     pub(super) fn end(&self, live: &Live, kept: &Kept, ending: Ending) -> Result<Kept, SessionError> {
+        self.end_by(live, kept, ending, None)
+    }
+
+    /// The same, by a root that was refused.
+    pub(super) fn end_by(
+        &self,
+        live: &Live,
+        kept: &Kept,
+        ending: Ending,
+        refused: Option<RefusedRoot>,
+    ) -> Result<Kept, SessionError> {
         let mut session = exchange(kept)?;
         session.ending = Some(ending);
+        session.refused = refused;
         let verdict = self.judge(kept, &session)?;
         self.conclude(live, kept, &session, verdict)
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use attest::digest::Sha256;
 use attest::jcs::JcsError;
 use attest::json::JsonError;
-use attest::proof::ProtocolError;
+use attest::proof::{Ending, ProtocolError};
 
 use crate::log::{QueueError, Unlogged};
 use crate::receipts::ReceiptFailure;
@@ -44,16 +44,12 @@ pub(crate) enum SessionError {
     Checking { step: &'static str },
     #[error("the attempt's openings are being checked; send them again for the verdict")]
     BeingChecked,
-    #[error("task {task} is committed already")]
-    Twice { task: usize },
-    #[error("the attempt has {tasks} tasks; there is no task {task}")]
-    NoTask { task: usize, tasks: usize },
+    #[error("task {task}: {}; the attempt has ended, as its verdict says", ending.reason())]
+    Root { task: u32, ending: Ending },
     #[error("the attempt's time for {step} is over: {limit_ms} ms were allowed")]
     Late { step: &'static str, limit_ms: u64 },
     #[error("the body is not what this step takes: {0}")]
     Body(#[from] JsonError),
-    #[error("the root's signature was not made by this attempt's key for this task")]
-    RootSignature,
     #[error("{0} openings are waiting to be checked already")]
     ChecksFull(usize),
     #[error("another step of this session came between")]

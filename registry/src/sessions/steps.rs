@@ -5,17 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use attest::digest::Sha256;
-use attest::json;
-use attest::proof::{Commitment, Ending, Session, SignedRoot};
+use attest::proof::{Commitment, Ending, RefusedRoot, Session};
 
 use super::reading::check_token;
-use super::{
-    Clock, Live, SessionError, Sessions, exchange, expect, now_ms, provider, random, reading, to_json,
-};
+use super::{Clock, Live, SessionError, Sessions, exchange, expect, now_ms, random, reading, to_json};
 use crate::store::sessions::{Kept, State};
 
-/// Largest commitment that is read: a root and a signature have some 200 bytes.
-pub(crate) const MAX_COMMITMENT_BYTES: usize = 1 << 10;
+const COMMITMENT: &str = "a commitment";
 
 /// A nonce on its way out. The clock is started when the answer leaves.
 pub(crate) struct Started {
@@ -74,28 +70,34 @@ impl Sessions {
         })
     }
 
-    /// Takes a commitment whose last byte was read at `read`. Returns its time in nanoseconds.
+    /// Takes a commitment whose last byte was read at `read`. Returns its time in nanoseconds. What comes from the holder
+    /// and is not the task's one root ends the attempt.
     pub(crate) fn commit(
         &self,
         id: &Sha256,
         token: Option<&str>,
-        task: usize,
+        task: u32,
         body: &[u8],
         read: Instant,
     ) -> Result<u64, SessionError> {
         self.held(id, token)?;
-        let signed: SignedRoot = json::from_slice(body, MAX_COMMITMENT_BYTES)?;
         let live = self.live(id);
         let _step = live.step();
         let kept = self.current(id, &live)?;
-        expect(&kept, State::Started, "a commitment")?;
+        takes_roots(&kept, &live)?;
         let mut session = exchange(&kept)?;
-        let tasks = session.commitments.len();
-        match session.commitments.get(task) {
-            None => return Err(SessionError::NoTask { task, tasks }),
-            Some(Some(_)) => return Err(SessionError::Twice { task }),
-            Some(None) => {}
-        }
+        let signed = match super::of(&kept, |of| session.admit(of, task, body))? {
+            Ok(signed) => signed,
+            Err(ending) => return self.refuse_root(&live, &kept, ending, task, body),
+        };
+        let elapsed_ns = self.elapsed_ns(&live, &kept, read)?;
+        session.commitments[task as usize] = Some(Commitment { signed, elapsed_ns });
+        self.keep_commitment(&live, &kept, session)?;
+        Ok(elapsed_ns)
+    }
+
+    /// From the nonce's leaving to `read`, if that is in time.
+    fn elapsed_ns(&self, live: &Live, kept: &Kept, read: Instant) -> Result<u64, SessionError> {
         let Some(started) = live.clock.started() else {
             live.look_now();
             return Err(SessionError::Moved);
@@ -104,14 +106,26 @@ impl Sessions {
         let limit_ms = reading::attempt(&kept.outline)?.predicate.limits.commit_ms;
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         if elapsed_ns > limit_ms.saturating_mul(1_000_000) {
-            return self.too_late(&live, &kept, Ending::NotCommitted, "a commitment");
+            return self.too_late(live, kept, Ending::NotCommitted, COMMITMENT);
         }
-        if !signed.is_by(&provider(&kept)?, id, task) {
-            return Err(SessionError::RootSignature);
-        }
-        session.commitments[task] = Some(Commitment { signed, elapsed_ns });
-        self.keep_commitment(&live, &kept, session)?;
         Ok(elapsed_ns)
+    }
+
+    /// -> judged -> ended, by what came in the place of a root.
+    fn refuse_root<T>(
+        &self,
+        live: &Live,
+        kept: &Kept,
+        ending: Ending,
+        task: u32,
+        body: &[u8],
+    ) -> Result<T, SessionError> {
+        let refused = RefusedRoot {
+            task,
+            body: body.to_vec(),
+        };
+        self.end_by(live, kept, ending, Some(refused))?;
+        Err(SessionError::Root { task, ending })
     }
 
     /// Started -> started, or -> committed with the last one, which shows the secret.
@@ -165,5 +179,17 @@ impl Sessions {
         };
         self.end(live, kept, ending)?;
         Err(SessionError::Late { step, limit_ms })
+    }
+}
+
+/// Whether the session listens to roots: from when it is logged until its openings are taken. Only one that has started
+/// may like what it hears.
+fn takes_roots(kept: &Kept, live: &Live) -> Result<(), SessionError> {
+    if live.is_checking() {
+        return Err(SessionError::Checking { step: COMMITMENT });
+    }
+    match kept.outline.state {
+        State::Opened | State::Started | State::Committed => Ok(()),
+        State::Opening | State::Judged | State::Ended => expect(kept, State::Started, COMMITMENT),
     }
 }

@@ -11,7 +11,7 @@ use registry::client::{Attempt, AttemptQuery, Client, ClientError};
 
 use crate::bench::{Served, key, serve};
 use crate::prover::{Done, SMALL, request, signed};
-use crate::relay::{Relay, relay};
+use crate::relay::{Relay, relay, relay_both};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -190,25 +190,105 @@ fn a_registry_that_miscounts_within_reason_is_caught_by_the_verdict() {
 }
 
 #[test]
-fn a_step_whose_answer_is_lost_is_never_taken_twice() {
-    for step in ["/start", "/commitments/0"] {
-        let served = serve();
-        let relay = relay(served.running.address(), move |path, _| !path.ends_with(step));
+fn a_start_whose_answer_is_lost_is_never_asked_for_twice() {
+    let served = serve();
+    let relay = relay(served.running.address(), |path, _| !path.ends_with("/start"));
+    let client = Client::new(&format!("http://{}", relay.address), PATIENCE).unwrap();
+    let (trust, key) = (served.trust(), key());
+    let attempt = open(&client, &served, &key, &trust).unwrap();
+    let error = attempt.start().unwrap_err();
+    assert!(matches!(error, ClientError::Unsure { .. }), "{error}");
+    assert_eq!(relay.asked("/start"), 1);
+    let judged = attempt.abort().unwrap();
+    assert!(!judged.recomputed && judged.verdict.predicate.outcome == Outcome::Aborted);
+    relay.stop.store(true, Ordering::SeqCst);
+}
+
+#[test]
+fn a_root_whose_answer_is_lost_is_asked_about_and_never_sent_again() {
+    let served = serve();
+    let lossy = [
+        relay(served.running.address(), |path, _| {
+            !path.ends_with("/commitments/0")
+        }),
+        // Something on the way answers in the registry's place.
+        relay(served.running.address(), |path, answer| {
+            if path.ends_with("/commitments/0") {
+                answer.status = 502;
+            }
+            true
+        }),
+        relay(served.running.address(), |path, answer| {
+            if path.ends_with("/commitments/0") {
+                answer.body = b"<html>".to_vec();
+            }
+            true
+        }),
+    ];
+    for relay in lossy {
         let client = Client::new(&format!("http://{}", relay.address), PATIENCE).unwrap();
         let (trust, key) = (served.trust(), key());
         let attempt = open(&client, &served, &key, &trust).unwrap();
-        let error = match step {
-            "/start" => attempt.start().unwrap_err(),
-            _ => {
-                let done = work(&attempt);
-                commit(&attempt, &key, &done).unwrap_err()
-            }
-        };
-        assert!(matches!(error, ClientError::Unsure { .. }), "{step}: {error}");
-        let count = relay.asked(step);
-        assert_eq!(count, 1, "{step}");
-        let judged = attempt.abort().unwrap();
-        assert!(!judged.recomputed && judged.verdict.predicate.outcome == Outcome::Aborted);
+        let done = work(&attempt);
+        commit(&attempt, &key, &done).unwrap();
+        let lanes = attempt.samples().unwrap();
+        let openings = done.iter().zip(&lanes).map(|(done, lanes)| done.open(lanes));
+        let judged = attempt.open(openings.collect()).unwrap();
+        assert!(judged.recomputed && judged.verdict.predicate.outcome == Outcome::Proven);
+        assert_eq!(relay.asked("/commitments/0"), 1);
         relay.stop.store(true, Ordering::SeqCst);
     }
+}
+
+#[test]
+fn a_root_that_never_arrives_is_given_up_and_never_sent_again() {
+    let served = serve();
+    let relay = relay_both(
+        served.running.address(),
+        |path, _| !path.ends_with("/commitments/0"),
+        |_, _| true,
+    );
+    let client = Client::new(&format!("http://{}", relay.address), PATIENCE).unwrap();
+    let (trust, key) = (served.trust(), key());
+    let attempt = open(&client, &served, &key, &trust).unwrap();
+    let done = work(&attempt);
+    let error = commit(&attempt, &key, &done).unwrap_err();
+    assert!(matches!(error, ClientError::Unsure { .. }), "{error}");
+    let again = commit(&attempt, &key, &done).unwrap_err();
+    assert!(matches!(again, ClientError::Step(_)), "{again}");
+    assert_eq!(relay.asked("/commitments/0"), 1);
+    let judged = attempt.abort().unwrap();
+    assert!(judged.verdict.predicate.outcome == Outcome::Aborted);
+    relay.stop.store(true, Ordering::SeqCst);
+}
+
+#[test]
+fn a_caller_cannot_send_a_root_twice() {
+    let served = serve();
+    let (client, trust, key) = (client(&served), served.trust(), key());
+    let attempt = open(&client, &served, &key, &trust).unwrap();
+    let done = work(&attempt);
+    commit(&attempt, &key, &done).unwrap();
+    let again = commit(&attempt, &key, &done).unwrap_err();
+    assert!(matches!(again, ClientError::Step(_)), "{again}");
+    assert_eq!(client.attempt(&attempt.id()).unwrap()["state"], "committed");
+}
+
+#[test]
+fn a_registry_that_shows_another_root_than_was_sent_is_caught() {
+    let served = serve();
+    let relay = relay(served.running.address(), |path, answer| {
+        if answer.status == 200 && path.matches('/').count() == 4 {
+            let mut shown = answer.json();
+            shown["commitments"][0]["root"] = Sha256::of(b"another").to_string().into();
+            answer.body = shown.to_string().into_bytes();
+        }
+        !path.ends_with("/commitments/0")
+    });
+    let error = through(&served, &relay, &key()).unwrap_err();
+    assert!(
+        error.is_lie() && error.to_string().contains("never sent"),
+        "{error}"
+    );
+    relay.stop.store(true, Ordering::SeqCst);
 }

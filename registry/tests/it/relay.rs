@@ -1,4 +1,4 @@
-//! A relay in front of a registry that may change each request and each answer, or swallow an answer.
+//! A relay in front of a registry that may change each request and each answer, or swallow them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -26,13 +26,13 @@ pub(crate) fn relay(
     registry: SocketAddr,
     change: impl Fn(&str, &mut Answer) -> bool + Send + Sync + 'static,
 ) -> Relay {
-    relay_both(registry, |_, _| {}, change)
+    relay_both(registry, |_, _| true, change)
 }
 
-/// The same; `spoil` sees each path and body on their way to the registry.
+/// The same; `spoil` sees each path and body on their way to the registry; false swallows the request.
 pub(crate) fn relay_both(
     registry: SocketAddr,
-    spoil: impl Fn(&str, &mut Vec<u8>) + Send + Sync + 'static,
+    spoil: impl Fn(&str, &mut Vec<u8>) -> bool + Send + Sync + 'static,
     change: impl Fn(&str, &mut Answer) -> bool + Send + Sync + 'static,
 ) -> Relay {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -63,7 +63,7 @@ fn one(
     stream: TcpStream,
     registry: SocketAddr,
     paths: &Mutex<Vec<String>>,
-    spoil: &impl Fn(&str, &mut Vec<u8>),
+    spoil: &impl Fn(&str, &mut Vec<u8>) -> bool,
     change: &impl Fn(&str, &mut Answer) -> bool,
 ) {
     let mut stream = BufReader::new(stream);
@@ -86,7 +86,9 @@ fn one(
     stream.read_exact(&mut body).unwrap();
     let path = head.split(' ').nth(1).unwrap().to_owned();
     paths.lock().unwrap().push(path.clone());
-    spoil(&path, &mut body);
+    if !spoil(&path, &mut body) {
+        return;
+    }
     head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
     let mut wire = Wire::connect(registry).unwrap();
     wire.send(&[head.as_bytes(), &body].concat()).unwrap();

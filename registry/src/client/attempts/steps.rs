@@ -17,6 +17,12 @@ use crate::client::{ClientError, lie, parse};
 /// The registry answers openings when they are checked, and others may be checked first.
 const CHECK_PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long a root may be on its way whose sender heard nothing more.
+const UNDERWAY: Duration = Duration::from_secs(2);
+
+/// Between two looks at what became of it.
+const AGAIN: Duration = Duration::from_millis(200);
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StartAnswer {
@@ -27,6 +33,21 @@ struct StartAnswer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CommitAnswer {
+    elapsed_ns: u64,
+}
+
+/// What the registry shows of an attempt, as far as it matters here.
+#[derive(Deserialize)]
+struct Shown {
+    state: String,
+    #[serde(default)]
+    commitments: Vec<Option<Taken>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Taken {
+    root: Sha256,
     elapsed_ns: u64,
 }
 
@@ -87,23 +108,22 @@ impl Attempt<'_> {
     }
 
     /// Commits one task to its root: [`SignedRoot::sign`] with [`Self::id`]. Returns the time in nanoseconds that the
-    /// registry counted.
+    /// registry counted. A second root ends an attempt, so this one is sent once; when its answer is lost, the registry is
+    /// asked what became of it.
     pub fn commit(&self, task: usize, root: &SignedRoot) -> Result<u64, ClientError> {
-        let asked = self.seen().asked;
-        let asked = asked.ok_or(ClientError::Step("the nonce was not asked for yet"))?;
-        if task >= self.stated.predicate.tasks.len() {
-            return Err(ClientError::Step("the attempt has no such task"));
-        }
+        let asked = self.send(task)?;
         let url = self.url(&format!("commitments/{task}"))?;
         let body = serde_json::to_vec(root).expect("a root has a JSON form");
         let answer = self.client.call_once("the commitment", &url, || {
             self.authorized(self.client.post_json(&url, body.clone()))
         });
+        let answer = answer.and_then(|answer| parse(&url, &answer.body));
+        let elapsed_ns = match answer {
+            Ok(CommitAnswer { elapsed_ns }) => elapsed_ns,
+            Err(error) => self.became(task, root, error)?,
+        };
         let passed = asked.elapsed();
-        let mut seen = self.seen();
-        let answer = seen.sure(answer)?;
-        let CommitAnswer { elapsed_ns } = parse(&url, &answer.body)?;
-        seen.session.commitments[task] = Some(Commitment {
+        self.seen().session.commitments[task] = Some(Commitment {
             signed: root.clone(),
             elapsed_ns,
         });
@@ -118,6 +138,46 @@ impl Attempt<'_> {
             ));
         }
         Ok(elapsed_ns)
+    }
+
+    /// Notes that a task's root is sent now. Returns when the nonce was asked for.
+    fn send(&self, task: usize) -> Result<Instant, ClientError> {
+        let mut seen = self.seen();
+        let asked = seen
+            .asked
+            .ok_or(ClientError::Step("the nonce was not asked for yet"))?;
+        let sent = seen.sent.get_mut(task);
+        let sent = sent.ok_or(ClientError::Step("the attempt has no such task"))?;
+        if std::mem::replace(sent, true) {
+            return Err(ClientError::Step("the task's root was sent before"));
+        }
+        Ok(asked)
+    }
+
+    /// The time that was counted for a root whose sending failed, if it was taken all the same.
+    fn became(&self, task: usize, root: &SignedRoot, failed: ClientError) -> Result<u64, ClientError> {
+        if failed.is_untaken() {
+            self.seen().sent[task] = false;
+        }
+        if !failed.leaves_open() {
+            return Err(failed);
+        }
+        let deadline = Instant::now() + UNDERWAY;
+        while let Ok(shown) = self.shown() {
+            match shown.commitments.get(task) {
+                Some(Some(taken)) if taken.root == root.root => return Ok(taken.elapsed_ns),
+                Some(Some(_)) => return Err(lie(&self.url("")?, "it shows a root that was never sent")),
+                _ if shown.state == "started" && Instant::now() < deadline => std::thread::sleep(AGAIN),
+                _ => break,
+            }
+        }
+        self.seen().unsure = true;
+        Err(failed)
+    }
+
+    fn shown(&self) -> Result<Shown, ClientError> {
+        let url = self.client.url(&format!("api/v1/attempts/{}", self.id))?;
+        parse(&url, &self.client.read(&url)?)
     }
 
     /// The lanes to open, for each task in ascending order, once every task is committed.

@@ -22,16 +22,15 @@ impl From<SessionError> for Problem {
             SessionError::KeyFull { .. } | SessionError::Full { .. } => {
                 plain(problem::TOO_MANY_ATTEMPTS).retry_after(30)
             }
-            SessionError::NoSuch(_) | SessionError::NoTask { .. } => plain(problem::NOT_FOUND),
+            SessionError::NoSuch(_) => plain(problem::NOT_FOUND),
             SessionError::NoToken => plain(problem::NO_TOKEN),
             SessionError::OtherToken => plain(problem::WRONG_TOKEN),
-            SessionError::State { .. }
-            | SessionError::Checking { .. }
-            | SessionError::Twice { .. }
-            | SessionError::Moved => plain(problem::WRONG_STATE),
+            SessionError::State { .. } | SessionError::Checking { .. } | SessionError::Moved => {
+                plain(problem::WRONG_STATE)
+            }
             SessionError::Late { .. } => plain(problem::TOO_LATE),
             SessionError::Body(_) => plain(problem::BAD_BODY),
-            SessionError::RootSignature => plain(problem::BAD_SIGNATURE),
+            SessionError::Root { .. } => plain(problem::WRONG_ROOT),
             SessionError::BeingChecked => plain(problem::BEING_CHECKED).retry_after(1),
             SessionError::ChecksFull(_) => plain(problem::CHECKS_FULL).retry_after(2),
             SessionError::Stopping => plain(problem::NOT_RECORDED).retry_after(2),

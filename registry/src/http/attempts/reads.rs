@@ -28,7 +28,9 @@ pub(in crate::http) async fn show(
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
         let kept = kept(app, &id)?;
-        Ok(reply::json(&headers, Keep::Seconds(0), &document(&kept.outline)?))
+        let mut shown = document(&kept.outline)?;
+        shown["commitments"] = commitments(&kept)?;
+        Ok(reply::json(&headers, Keep::Seconds(0), &shown))
     })
     .await
 }
@@ -112,6 +114,16 @@ pub(crate) fn outlines(app: &App, parameters: &Parameters) -> Result<Outlines, P
     attempts.truncate(limit as usize);
     let next = attempts.last().map(|last| last.number).filter(|_| more);
     Ok(Outlines { attempts, next })
+}
+
+/// For each task its root and time, once it came: what a provider asks for whose answer was lost.
+fn commitments(kept: &Kept) -> Result<Value, SessionError> {
+    let session = sessions::exchange(kept)?;
+    let commitments = session.commitments.iter().map(|commitment| {
+        let commitment = commitment.as_ref()?;
+        Some(json!({"root": commitment.signed.root, "elapsedNs": commitment.elapsed_ns}))
+    });
+    Ok(commitments.collect())
 }
 
 /// What is public of an attempt.

@@ -174,7 +174,7 @@ pub(super) const ROUTES: &[Route] = &[
         handlers: || post(attempts::commit),
         operations: &[step(
             "commitTask",
-            "Takes the Merkle root over one task's final states, once. The clock stops when the last byte of this body is read.",
+            "Takes the Merkle root over one task's final states, once. The clock stops when the last byte of this body is read. Any other body that the session's holder sends here ends the attempt with a verdict; one that does not come whole is none. Never send it again: without an answer, read the attempt.",
             &[ID, TASK],
             Some("SignedRoot"),
             &[answer(
@@ -194,10 +194,13 @@ pub(super) const ROUTES: &[Route] = &[
                 problem::TOO_LATE,
                 problem::BODY_TOO_LARGE,
                 problem::WRONG_MEDIA_TYPE,
-                problem::BAD_SIGNATURE,
+                problem::WRONG_ROOT,
                 problem::RATE_LIMITED,
                 problem::INTERNAL,
                 problem::STORAGE,
+                problem::QUEUE_FULL,
+                problem::NOT_RECORDED,
+                problem::LOG_STOPPED,
             ],
         )],
     },

@@ -62,68 +62,11 @@ fn wrong_lanes_other_lanes_and_paths_that_lead_elsewhere_are_caught() {
 fn a_malformed_body_is_refused_by_name_and_the_session_goes_on() {
     let served = serve_freely(|_| {});
     let (mut wire, key) = (served.wire(), key());
-    let stranger = crate::bench::key();
     let (held, _) = bring(&mut wire, &key, Stage::Opened);
     assert_eq!(slug(&held.post(&mut wire, "/start", b"{}")).1, "body-too-large");
     assert_eq!(slug(&held.post(&mut wire, "/abort", b"x")).1, "body-too-large");
     let done = held.start(&mut wire, &key, &[SMALL]);
-    let good = serde_json::to_string(&done[0].commitment(&held.id, 0, &key)).unwrap();
-    let signed_by = |by, task| serde_json::to_string(&done[0].commitment(&held.id, task, by)).unwrap();
-    let cases: Vec<(&str, u16, &str, String)> = vec![
-        ("/commitments/0", 400, "bad-body", String::new()),
-        ("/commitments/0", 400, "bad-body", "{".to_owned()),
-        ("/commitments/0", 400, "bad-body", "[]".to_owned()),
-        ("/commitments/0", 400, "bad-body", good.replace("root", "toor")),
-        (
-            "/commitments/0",
-            400,
-            "bad-body",
-            good.replace("\"root\":\"", "\"root\":\"A"),
-        ),
-        ("/commitments/0", 400, "bad-body", format!("{good}x")),
-        (
-            "/commitments/0",
-            400,
-            "bad-body",
-            good.replacen('{', "{\"root\":\"\",", 1),
-        ),
-        (
-            "/commitments/0",
-            400,
-            "bad-body",
-            good.replacen(
-                '{',
-                &format!("{{\"a\":{}1{},", "[".repeat(100), "]".repeat(100)),
-                1,
-            ),
-        ),
-        (
-            "/commitments/0",
-            413,
-            "body-too-large",
-            good.clone() + &" ".repeat(1024),
-        ),
-        ("/commitments/0", 422, "bad-signature", signed_by(&stranger, 0)),
-        ("/commitments/0", 422, "bad-signature", signed_by(&key, 1)),
-        ("/commitments/1", 404, "not-found", good.clone()),
-        ("/commitments/-1", 404, "not-found", good.clone()),
-        (
-            "/commitments/99999999999999999999",
-            404,
-            "not-found",
-            good.clone(),
-        ),
-    ];
-    for (step, status, want, body) in cases {
-        let answer = held.post(&mut wire, step, body.as_bytes());
-        assert_eq!(slug(&answer), (status, want.to_owned()), "{step} {body}");
-    }
-    assert_eq!(
-        held.post(&mut wire, "/commitments/0", good.as_bytes()).status,
-        200
-    );
-    let twice = held.post(&mut wire, "/commitments/0", good.as_bytes());
-    assert_eq!(slug(&twice), (409, "wrong-state".to_owned()));
+    assert_eq!(held.commit(&mut wire, &key, 0, &done[0]).status, 200);
     let good = held.openings(&mut wire, &done);
     for body in [
         &b""[..],
