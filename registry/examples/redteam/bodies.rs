@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::line::Line;
+use super::roots::is_ended;
 use super::{Crook, Site, WORK, is_proven, is_wrong, slug};
 use crate::prover::{Done, Held};
 use crate::wire::Answer;
@@ -53,7 +54,7 @@ pub(crate) fn lines(trials: usize) -> Vec<Line> {
     vec![
         Line::always(
             "malformed, huge and slow bodies at every step",
-            "bounded sizes, times and parsers; the session goes on",
+            "bounded sizes, times and parsers; the session goes on, or ends by a root that is none",
             trials,
             caught,
         ),
@@ -75,7 +76,7 @@ fn judged_right(crook: &mut Crook<'_>) -> bool {
     is_proven(&honest) && is_wrong(&wrong, "is not what the work gives")
 }
 
-/// Sends one flaw to one step of a session that waits for it, then proves.
+/// Sends one flaw to one step of a session that waits for it, then proves; a whole body in a root's place ends it instead.
 fn refused(crook: &mut Crook<'_>) -> bool {
     let step = STEPS[crook.number % STEPS.len()];
     let flaw = FLAWS[crook.number / STEPS.len() % FLAWS.len()];
@@ -86,6 +87,10 @@ fn refused(crook: &mut Crook<'_>) -> bool {
         return refused && is_proven(&crook.prove(&held, Done::compute(&WORK, &seed, 0)));
     }
     let seed = crook.start(&held);
+    if step == "/commitments/0" && !matches!(flaw, Flaw::Huge | Flaw::Slow) {
+        let answer = send(crook, &held, step, flaw);
+        return is_ended(crook, &held, &answer, "is none");
+    }
     let done = Done::compute(&WORK, &seed, 0);
     let early = step == "/commitments/0" && is_refused(&send(crook, &held, step, flaw));
     assert_eq!(held.commit(&mut crook.wire, &crook.key, 0, &done).status, 200);

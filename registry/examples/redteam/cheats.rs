@@ -11,6 +11,7 @@ pub(crate) mod lies;
 pub(crate) mod line;
 pub(crate) mod memory;
 pub(crate) mod replays;
+pub(crate) mod roots;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,8 +40,9 @@ pub(crate) const WORK: Work = Work::Mlp {
 const AT_ONCE: usize = 8;
 
 /// Names of the families, in the order they are tried: timed ones first, while nothing else runs.
-pub(crate) const FAMILIES: [&str; 10] = [
-    "memory", "devices", "forward", "lanes", "replays", "clocks", "attempts", "lies", "bodies", "honest",
+pub(crate) const FAMILIES: [&str; 11] = [
+    "memory", "devices", "forward", "lanes", "replays", "roots", "clocks", "attempts", "lies", "bodies",
+    "honest",
 ];
 
 /// How often, and how strictly.
@@ -75,6 +77,7 @@ impl Campaign {
             "forward" => forward::lines(site, trials, self.worker),
             "lanes" => lanes::lines(site, trials, self.level),
             "replays" => replays::lines(site, trials),
+            "roots" => roots::lines(site, trials),
             "clocks" => clocks::lines(site, trials),
             "attempts" => attempts::lines(site, trials),
             "lies" => lies::lines(site, trials),

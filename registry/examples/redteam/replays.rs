@@ -1,36 +1,13 @@
 //! Old things said again.
 
-use attest::proof::{SignedRoot, Verdict};
+use attest::proof::Verdict;
 
 use super::line::Line;
 use super::{Site, WORK, is_proven, slug};
 use crate::prover::{Done, Held, open, request};
 
 pub(crate) fn lines(site: &Site, trials: usize) -> Vec<Line> {
-    vec![
-        old_commitment(site, trials),
-        old_token(site, trials),
-        session(site, trials),
-    ]
-}
-
-/// The root and signature of an older session of the same key.
-fn old_commitment(site: &Site, trials: usize) -> Line {
-    site.always(
-        trials,
-        "commitment of an older session, replayed",
-        "its signature binds the attempt",
-        |crook| {
-            let older = Held::open(&mut crook.wire, &crook.key, &[WORK]);
-            let (held, _) = crook.begin(&[WORK]);
-            let old = SignedRoot::sign(&older.id, 0, older.id, &crook.key);
-            let body = serde_json::to_vec(&old).unwrap();
-            let answer = held.post(&mut crook.wire, "/commitments/0", &body);
-            crook.abort(&older);
-            crook.abort(&held);
-            slug(&answer) == "bad-signature"
-        },
-    )
+    vec![old_token(site, trials), session(site, trials)]
 }
 
 fn old_token(site: &Site, trials: usize) -> Line {

@@ -101,8 +101,8 @@ fn a_second_root_ends_the_attempt_whatever_it_is() {
         for what in ["the same", "another", "none"] {
             let held = Held::open(&mut wire, &key, &works);
             let done = held.start(&mut wire, &key, &works);
-            for task in 0..=usize::from(both) {
-                assert_eq!(held.commit(&mut wire, &key, task, &done[task]).status, 200);
+            for (task, done) in done.iter().enumerate().take(1 + usize::from(both)) {
+                assert_eq!(held.commit(&mut wire, &key, task, done).status, 200);
             }
             let answer = match what {
                 "the same" => held.commit(&mut wire, &key, 0, &done[0]),
