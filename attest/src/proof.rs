@@ -72,4 +72,6 @@ pub use session::{Commitment, MAX_COMMITMENT_BYTES, Of, Session, SignedRoot};
 pub use stated::{ProtocolError, Stated, Terms, registry_signed};
 pub use transcript::{MAX_TRANSCRIPT_BYTES, Transcript, TranscriptError, VerifiedTranscript};
 pub use verdict::{Outcome, Proven, TaskVerdict, Verdict, missed_ppb};
-pub use work::{MAX_CHECK_COMPRESSIONS, MAX_CHECK_OPERATIONS, OPENED_LANES, Work, WorkError};
+pub use work::{
+    MAX_CHECK_COMPRESSIONS, MAX_CHECK_OPERATIONS, OPENED_LANES, READS_OF_AN_ENTRY, Work, WorkError,
+};

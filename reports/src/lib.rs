@@ -26,4 +26,4 @@ mod words;
 
 pub use figures::{Figures, Interval, NoFigures, Throughput, Unit};
 pub use shown::{Check, LogPlace, Shown, Verdict};
-pub use units::{duration, memory, prefixed};
+pub use units::{duration, memory, prefixed, resident};

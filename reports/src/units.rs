@@ -103,6 +103,14 @@ pub fn memory(bytes: u64) -> String {
     }
 }
 
+/// Memory that a proof shows to be resident: the same, or a dash for a proof that shows none.
+pub fn resident(bytes: u64) -> String {
+    match bytes {
+        0 => "–".to_owned(),
+        _ => memory(bytes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

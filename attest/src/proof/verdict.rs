@@ -68,7 +68,7 @@ pub struct Proven {
     pub elapsed_ns: u64,
     /// Units a second, rounded down: a lower bound.
     pub rate: Count,
-    /// Bytes that had to be resident.
+    /// Bytes that had to be resident: [`Work::resident_bytes`].
     pub resident_bytes: Count,
     pub lanes_opened: u64,
     /// Probability that a tenth of wrong lanes stays unseen, in parts per billion, rounded up.

@@ -17,6 +17,11 @@ pub const MAX_CHECK_OPERATIONS: u64 = 1_000_000_000_000;
 /// SHA-256 compressions of checking one `proof.vram` task: some 10 s of one core.
 pub const MAX_CHECK_COMPRESSIONS: u64 = 200_000_000;
 
+/// Random reads for each entry of a table. A prover without the table makes the entries that it reads: as many compressions
+/// for a read as for filling in an entry once. So many reads make half a table dearer by an order of magnitude, where with
+/// one read an entry no table would be missed at all.
+pub const READS_OF_AN_ENTRY: u64 = 64;
+
 /// Merkle paths are as long as the number of lanes has bits.
 const MAX_LANES: u64 = 1 << 32;
 
@@ -59,6 +64,11 @@ pub enum WorkError {
         unit: &'static str,
         limit: u64,
     },
+    #[error(
+        "{reads} reads of {entries} entries show no table: at least {READS_OF_AN_ENTRY} for each entry are needed; take a smaller \
+         table, more lanes or more steps"
+    )]
+    Few { reads: u64, entries: u64 },
     #[error("the work counts past 2^63 operations or bytes")]
     Overflow,
 }
@@ -100,12 +110,12 @@ impl Work {
         self.counted_units().expect("the work was checked")
     }
 
-    /// Bytes that must be resident: the table of `proof.vram`, the lanes' states of either.
+    /// Bytes that are proven to be resident: the table of `proof.vram`. The lanes of either can be done one after another, so
+    /// `proof.mlp.i8` shows none.
     pub fn resident_bytes(&self) -> u64 {
-        let states = self.lanes() * self.lane_bytes();
         match *self {
-            Self::Mlp { .. } => states,
-            Self::Vram { entries, .. } => states + 32 * entries,
+            Self::Mlp { .. } => 0,
+            Self::Vram { entries, .. } => 32 * entries,
         }
     }
 
@@ -136,8 +146,20 @@ impl Work {
             .collect()
     }
 
-    /// Whether the parameters are sound, and checking the opened lanes stays within its limits.
+    /// Whether the parameters are sound, show what they should, and checking the opened lanes stays within its limits.
     pub fn check(&self) -> Result<(), WorkError> {
+        self.check_bounds()?;
+        match *self {
+            Self::Vram { entries, .. } if self.units() / entries < READS_OF_AN_ENTRY => Err(WorkError::Few {
+                reads: self.units(),
+                entries,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// [`Self::check`] without the least number of reads: what a trial run may be.
+    pub fn check_bounds(&self) -> Result<(), WorkError> {
         between("lanes", self.lanes(), 1, MAX_LANES, "between 1 and 2^32")?;
         match *self {
             Self::Mlp {

@@ -252,6 +252,7 @@ fn work_that_cannot_be_counted_or_checked_is_refused() {
         (table(3, 16), "entries"),
         (table(1 << 33, 16), "entries"),
         (table(16, 1), "rounds"),
+        (table(16, 16), "1000 reads of 16 entries show no table"),
     ] {
         let refusal = work.check().expect_err(says).to_string();
         assert!(refusal.contains(says), "{refusal}");

@@ -79,10 +79,13 @@ fn text(name: &str, verified: &VerifiedTranscript, took_s: f64) -> String {
         let what = task.proven.as_ref().map_or_else(
             || "nothing".to_owned(),
             |proven| {
+                let resident = match proven.resident_bytes.0 {
+                    0 => String::new(),
+                    bytes => format!(", {} resident", reports::memory(bytes)),
+                };
                 format!(
-                    "{}, {} resident, in {:.2} s",
+                    "{}{resident}, in {:.2} s",
                     reports::table::rate(&task.work, proven.rate),
-                    reports::memory(proven.resident_bytes.0),
                     proven.elapsed_ns as f64 / 1e9
                 )
             },

@@ -8,7 +8,7 @@ use kernels::device::Device;
 use kernels::workload::{Target, bytes};
 
 use super::prover::{Prover, case};
-use super::size::{Proof, Sized, Trial, fit, steps, with};
+use super::size::{Proof, Sized, Trial, fit, steps, with, without_table_s};
 use crate::exit::{Done, Failure, fail};
 use crate::interrupt;
 
@@ -62,11 +62,13 @@ fn warm_up(bench: &mut Bench<'_>, work: Work, took: Duration) -> Done<Sized> {
     }
     let share = (WARM_UP_S / took.as_secs_f64().max(WARM_UP_S)).min(1.0);
     let short = ((steps(&work) as f64 * share) as u64).max(1);
-    let fixed_s = bench.seconds(&with(work, work.lanes(), 1))?;
+    let once_s = bench.seconds(&with(work, work.lanes(), 1))?;
+    let fixed_s = without_table_s(&work, once_s, bench)?;
     bench.seconds(&with(work, work.lanes(), short))?;
     Ok(Sized {
         work,
         fixed_s,
+        table_s: once_s - fixed_s,
         expected_s: took.as_secs_f64(),
     })
 }
@@ -107,7 +109,7 @@ impl Bench<'_> {
 
 impl Trial for Bench<'_> {
     fn obstacle(&mut self, work: &Work) -> Option<String> {
-        if let Err(error) = work.check() {
+        if let Err(error) = work.check_bounds() {
             return Some(error.to_string());
         }
         let (workload, dims) = match case(work) {

@@ -16,7 +16,7 @@ pub(crate) fn text(proved: &[&Proved]) -> String {
         "ELAPSED",
         "LANES OPENED",
         "A TENTH WRONG IS MISSED",
-        "NOT WORK",
+        "OVERHEAD",
         "LEAF",
     ];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
@@ -47,7 +47,7 @@ fn rows(proved: &Proved) -> Vec<Vec<String>> {
 fn figures(work: &attest::proof::Work, proven: &Proven, part: &Part) -> [String; 6] {
     [
         reports::table::rate(work, proven.rate),
-        reports::memory(proven.resident_bytes.0),
+        reports::resident(proven.resident_bytes.0),
         format!("{:.2} s", proven.elapsed_ns as f64 / 1e9),
         format!("{} of {}", proven.lanes_opened, work.lanes()),
         format!("{:.3} %", proven.missed_ppb as f64 / 1e7),
@@ -55,10 +55,12 @@ fn figures(work: &attest::proof::Work, proven: &Proven, part: &Part) -> [String;
     ]
 }
 
-/// Where the time went that no work was counted in, as shares of the elapsed time.
+/// Where the time went in which nothing was counted, as shares of the elapsed time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Overhead {
-    /// Drawing the state, building the table, hashing the tree: timed before, in a run without steps.
+    /// Filling the table, which shows the capacity and no reads: timed before.
+    table: f64,
+    /// Drawing the state and hashing the tree: timed before, in a run without steps or table.
     fixed: f64,
     /// From the nonce to the first launch and from the root to the registry.
     protocol: f64,
@@ -66,6 +68,9 @@ pub(crate) struct Overhead {
 
 impl std::fmt::Display for Overhead {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.table > 0.0 {
+            write!(f, "{:.1} % table; ", 100.0 * self.table)?;
+        }
         write!(
             f,
             "{:.1} % set-up and commitment, {:.1} % protocol",
@@ -78,6 +83,7 @@ impl std::fmt::Display for Overhead {
 pub(crate) fn overhead(part: &Part) -> Overhead {
     let elapsed = part.elapsed.as_secs_f64();
     Overhead {
+        table: part.sized.table_s / elapsed,
         fixed: part.sized.fixed_s / elapsed,
         protocol: (elapsed - part.phases.run.as_secs_f64()).max(0.0) / elapsed,
     }
@@ -100,6 +106,7 @@ pub(crate) fn json(proved: &Proved) -> Value {
                 "open": part.phases.open.as_nanos() as u64,
             },
             "overheadPpm": {
+                "table": (1e6 * overhead.table) as u64,
                 "fixed": (1e6 * overhead.fixed) as u64,
                 "protocol": (1e6 * overhead.protocol) as u64,
             },

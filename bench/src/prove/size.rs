@@ -1,7 +1,7 @@
 //! How large a proof is made: lanes enough to fill the device and few enough that checking them stays cheap, steps to
 //! fill the time.
 
-use attest::proof::Work;
+use attest::proof::{READS_OF_AN_ENTRY, Work};
 
 use crate::exit::{Done, Failure};
 
@@ -70,8 +70,10 @@ pub(crate) trait Trial {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sized {
     pub work: Work,
-    /// Of a run without its steps: drawing the state, building the table, hashing the tree.
+    /// Of a run without its steps: drawing the state, hashing the tree.
     pub fixed_s: f64,
+    /// Of filling the table of `proof.vram`: work that shows the capacity and is counted as no read.
+    pub table_s: f64,
     pub expected_s: f64,
 }
 
@@ -147,28 +149,70 @@ pub(crate) fn fit(proof: Proof, target_s: f64, trial: &mut dyn Trial) -> Done<Si
         Proof::Mlp => width(smallest, target_s, trial)?,
         Proof::Vram => table(smallest, target_s, trial)?,
     };
+    let (run, once_s) = settled(proof, first, target_s, trial)?;
+    let rate = run.rate(once_s);
+    let (shape, once_s) = readable(&run.work, once_s, rate, target_s);
+    let left = (target_s - once_s).max(target_s / 10.0);
+    let steps = affordable(&shape, rate * left / step_units(&shape)).max(fewest_steps(&shape));
+    let work = with(shape, shape.lanes(), steps);
+    let fixed_s = without_table_s(&work, once_s, trial)?;
+    Ok(Sized {
+        work,
+        fixed_s,
+        table_s: once_s - fixed_s,
+        expected_s: once_s + work.units() as f64 / rate,
+    })
+}
+
+/// What is left of `once_s`, the seconds of a run of one step, without filling the table.
+pub(super) fn without_table_s(work: &Work, once_s: f64, trial: &mut dyn Trial) -> Done<f64> {
+    match work {
+        Work::Mlp { .. } => Ok(once_s),
+        Work::Vram { lanes, .. } => {
+            let tiny = with_entries(with(*work, *lanes, 1), 1);
+            Ok(trial.seconds(&tiny)?.min(once_s))
+        }
+    }
+}
+
+/// A run of the right shape and long enough, and the seconds of one without its steps.
+fn settled(proof: Proof, first: Work, target_s: f64, trial: &mut dyn Trial) -> Done<(Run, f64)> {
     let mut run = Run::of(first, trial)?;
-    let mut fixed_s = run.seconds;
+    let mut once_s = run.seconds;
     for _ in 0..TRIALS {
-        match next(proof, target_s, &run, fixed_s, trial) {
+        match next(proof, target_s, &run, once_s, trial) {
             Some(work) => run = Run::of(work, trial)?,
             None => break,
         }
     }
     // What a run takes without its steps grows with the lanes; of proof.vram it is the table, which has been timed.
     if proof == Proof::Mlp && run.work.lanes() != first.lanes() {
-        fixed_s = trial.seconds(&with(run.work, run.work.lanes(), 1))?;
+        once_s = trial.seconds(&with(run.work, run.work.lanes(), 1))?;
     }
-    let fixed_s = fixed_s.min(run.seconds);
-    let rate = run.rate(fixed_s);
-    let left = (target_s - fixed_s).max(target_s / 10.0);
-    let steps = affordable(&run.work, rate * left / step_units(&run.work));
-    let work = with(run.work, run.work.lanes(), steps);
-    Ok(Sized {
-        work,
-        fixed_s,
-        expected_s: fixed_s + work.units() as f64 / rate,
-    })
+    let once_s = once_s.min(run.seconds);
+    Ok((run, once_s))
+}
+
+/// The same with a table, if there is one, that is read often enough in the time that is left, and its seconds.
+fn readable(work: &Work, once_s: f64, rate: f64, target_s: f64) -> (Work, f64) {
+    let (mut work, mut once_s) = (*work, once_s);
+    while let Work::Vram { entries, .. } = work {
+        let reads = rate * (target_s - once_s);
+        if entries <= FEWEST_ENTRIES || reads >= (entries * READS_OF_AN_ENTRY) as f64 {
+            break;
+        }
+        work = with_entries(work, entries / 2);
+        once_s /= 2.0;
+    }
+    (work, once_s)
+}
+
+/// Steps below which the work would show nothing.
+fn fewest_steps(work: &Work) -> u64 {
+    match *work {
+        Work::Mlp { .. } => 1,
+        Work::Vram { entries, lanes, .. } => (entries * READS_OF_AN_ENTRY).div_ceil(lanes),
+    }
 }
 
 /// What to run next to learn more, or nothing when the last run was of the right shape and long enough.
@@ -237,7 +281,7 @@ fn lanes(proof: Proof, work: &Work, units: f64, trial: &mut dyn Trial) -> u64 {
 
 /// Whole steps, as many as the check is worth.
 fn affordable(work: &Work, steps: f64) -> u64 {
-    let fits = |steps: u64| with(*work, work.lanes(), steps).check().is_ok();
+    let fits = |steps: u64| with(*work, work.lanes(), steps).check_bounds().is_ok();
     let wanted = (steps as u64).clamp(1, 1 << 32);
     if fits(wanted) {
         return wanted;

@@ -80,15 +80,14 @@ impl<'a> Asked<'a> {
 }
 
 fn attack(asked: &Asked<'_>) -> Result<ExitCode, Failure> {
-    let (mut child, worker) = spawn()?;
+    let worker = Worker::spawn()?;
     let campaign = Campaign {
         trials: asked.trials,
         level: LEVEL,
-        worker,
+        worker: worker.address,
     };
     let lines = campaign.run(&asked.families, &|line| eprintln!("{line}"));
-    let _ = child.kill();
-    child.wait()?;
+    drop(worker);
     let table = line::table(&lines);
     println!("{table}");
     if let Some(file) = asked.table {
@@ -100,16 +99,31 @@ fn attack(asked: &Asked<'_>) -> Result<ExitCode, Failure> {
     })
 }
 
-/// The other process that work is forwarded to.
-fn spawn() -> Result<(Child, SocketAddr), Failure> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("worker")
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut address = String::new();
-    let stdout = child.stdout.take().ok_or("the worker has no output")?;
-    BufReader::new(stdout).read_line(&mut address)?;
-    Ok((child, address.trim().parse()?))
+/// The other process that work is forwarded to. Ends with its owner, also when that panics.
+struct Worker {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Worker {
+    fn spawn() -> Result<Self, Failure> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("worker")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut address = String::new();
+        let stdout = child.stdout.take().ok_or("the worker has no output")?;
+        BufReader::new(stdout).read_line(&mut address)?;
+        let address = address.trim().parse()?;
+        Ok(Self { child, address })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn work() -> Result<(), Failure> {

@@ -136,7 +136,7 @@ fn tasks(html: &mut Html, asked: &proof::Attempt, session: &Session, verdict: Op
                 .raw("<td class=\"number\">≥ ")
                 .text(&attempts::rate(&task.work, proven.rate.0))
                 .raw("</td><td class=\"number\">")
-                .text(&reports::memory(proven.resident_bytes.0))
+                .text(&reports::resident(proven.resident_bytes.0))
                 .raw("</td><td class=\"number\">")
                 .text(&proven.lanes_opened)
                 .raw(" of ")

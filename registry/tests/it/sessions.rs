@@ -17,7 +17,7 @@ use crate::wire::{Answer, Wire};
 pub(crate) const VRAM: Work = Work::Vram {
     entries: 256,
     lanes: 100,
-    steps: 4,
+    steps: 164,
     rounds: 16,
 };
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::row::DeviceRef;
 use crate::Shown;
-use crate::units::{duration, memory, prefixed, significant};
+use crate::units::{duration, prefixed, resident, significant};
 
 /// One proof of one attestation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +61,7 @@ impl ProofRow {
 
     /// `12 GiB`
     pub(crate) fn resident_text(&self) -> String {
-        memory(self.proof.proven.resident_bytes.0)
+        resident(self.proof.proven.resident_bytes.0)
     }
 
     /// `66 of 1,048,576`

@@ -26,7 +26,7 @@ pub(crate) fn vram() -> Work {
     Work::Vram {
         entries: 64,
         lanes: 101,
-        steps: 4,
+        steps: 41,
         rounds: 16,
     }
 }

@@ -6,6 +6,7 @@ use crate::exit::fail;
 struct Machine {
     bytes: u64,
     units_a_second: f64,
+    reads_a_second: f64,
     entries_a_second: f64,
     /// Of each run, whatever it does.
     overhead_s: f64,
@@ -16,6 +17,7 @@ struct Machine {
 const H100: Machine = Machine {
     bytes: 70 << 30,
     units_a_second: 1.2e15,
+    reads_a_second: 2e10,
     entries_a_second: 1.4e9,
     overhead_s: 1e-4,
     hashed_a_second: 2e11,
@@ -25,6 +27,7 @@ const H100: Machine = Machine {
 const LAPTOP: Machine = Machine {
     bytes: 2 << 30,
     units_a_second: 1.7e11,
+    reads_a_second: 7e7,
     entries_a_second: 3e6,
     overhead_s: 1e-4,
     hashed_a_second: 1e9,
@@ -34,6 +37,7 @@ const LAPTOP: Machine = Machine {
 const SOFTWARE: Machine = Machine {
     bytes: 128 << 20,
     units_a_second: 5e9,
+    reads_a_second: 1e7,
     entries_a_second: 2e5,
     overhead_s: 1e-3,
     hashed_a_second: 3e7,
@@ -45,7 +49,7 @@ impl Machine {
         match proof {
             Proof::Mlp => self,
             Proof::Vram => Self {
-                units_a_second: self.units_a_second / 5e4,
+                units_a_second: self.reads_a_second,
                 ..self
             },
         }
@@ -63,8 +67,8 @@ impl Machine {
 
 impl Trial for Machine {
     fn obstacle(&mut self, work: &Work) -> Option<String> {
-        let wanted = work.resident_bytes() * 2;
-        (wanted > self.bytes * 2).then(|| format!("{wanted} bytes"))
+        let wanted = work.resident_bytes() + work.lanes() * work.lane_bytes();
+        (wanted > self.bytes).then(|| format!("{wanted} bytes"))
     }
 
     fn seconds(&mut self, work: &Work) -> Done<f64> {
@@ -136,4 +140,20 @@ fn a_device_too_slow_for_wide_lanes_gets_narrow_ones() {
     assert!(!narrow(fast.work), "{fast:?}");
     let slow = fit(Proof::Mlp, 1.0, &mut SOFTWARE.clone()).expect("it fits");
     assert!(narrow(slow.work), "{slow:?}");
+}
+
+#[test]
+fn a_device_that_reads_slowly_gets_a_table_that_it_reads_often_enough() {
+    let mut slow = Machine {
+        reads_a_second: 2e6,
+        ..LAPTOP
+    };
+    slow = slow.of(Proof::Vram);
+    let sized = fit(Proof::Vram, 10.0, &mut slow).expect("it fits");
+    let Work::Vram { entries, .. } = sized.work else {
+        panic!("{sized:?}");
+    };
+    assert_eq!(sized.work.check(), Ok(()), "{sized:?}");
+    assert!(entries > FEWEST_ENTRIES, "{sized:?}");
+    assert!((0.8..1.3).contains(&(slow.time(&sized.work) / 10.0)), "{sized:?}");
 }
