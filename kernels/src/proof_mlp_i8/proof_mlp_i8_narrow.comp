@@ -22,18 +22,21 @@ layout(std430, binding = 2) writeonly buffer Result { uint result[]; };
 #define CLEAR_ROWS(i) sum[i] = int[8](0, 0, 0, 0, 0, 0, 0, 0);
 #define READ_A(f) a_word[f] = source[x + 8 * f];
 #define READ_B(j) b_word[j] = weights[w + j];
-#define UNPACK_B(j) b[j] = int(b_word[j] << 24) >> 24; b_word[j] >>= 8;
-#define TAKE_ROWS(f) { \
-    int mine = int(a_word[f] << 24) >> 24; \
-    a_word[f] >>= 8; \
-    TAKE(f, 0) TAKE(f, 1) TAKE(f, 2) TAKE(f, 3) TAKE(f, 4) TAKE(f, 5) TAKE(f, 6) TAKE(f, 7) \
-}
+#define UNPACK_B(j) b[j] = bytes_of(b_word[j]);
+#define TAKE_ROWS(f) \
+    TAKE(f, 0) TAKE(f, 1) TAKE(f, 2) TAKE(f, 3) TAKE(f, 4) TAKE(f, 5) TAKE(f, 6) TAKE(f, 7)
 #define TAKE(f, i) { \
-    int a = subgroupBroadcast(mine, i); \
+    ivec4 a = bytes_of(subgroupBroadcast(a_word[f], i)); \
     ADD(8 * f + i, 0) ADD(8 * f + i, 1) ADD(8 * f + i, 2) ADD(8 * f + i, 3) \
     ADD(8 * f + i, 4) ADD(8 * f + i, 5) ADD(8 * f + i, 6) ADD(8 * f + i, 7) \
 }
-#define ADD(i, j) sum[i][j] += a * b[j];
+// Sums lie in memory: each is read and written once for four products.
+#define ADD(i, j) sum[i][j] += a.x * b[j].x + a.y * b[j].y + a.z * b[j].z + a.w * b[j].w;
+
+ivec4 bytes_of(uint word) {
+    int bits = int(word);
+    return ivec4(bits << 24, bits << 16, bits << 8, bits) >> 24;
+}
 
 // Four sums, mixed, as four bytes.
 uint mixed(int a, int b, int c, int d) {
@@ -60,11 +63,9 @@ void main() {
         uint b_word[8];
         FOUR(READ_A)
         EIGHT(READ_B)
-        for (uint taken = 0; taken < 4; ++taken) {
-            int b[8];
-            EIGHT(UNPACK_B)
-            FOUR(TAKE_ROWS)
-        }
+        ivec4 b[8];
+        EIGHT(UNPACK_B)
+        FOUR(TAKE_ROWS)
     }
     for (uint i = 0; i < 32; ++i) {
         store(row0 + i, left / 4, mixed(sum[i][0], sum[i][1], sum[i][2], sum[i][3]));
