@@ -80,8 +80,10 @@ pub fn bytes(tensor: &Tensor, dims: &Dims) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub api: Api,
-    /// A Vulkan device that is a CPU.
+    /// A Vulkan device that is a CPU, whose subgroups of eight exchange values: what kernels for processors rely on.
     pub software: bool,
+    /// A Vulkan device with an instruction for the dot product of four packed i8.
+    pub packed_dot: bool,
     /// Ten times the major plus the minor number of a CUDA device's compute capability; 0 elsewhere.
     pub capability: u32,
 }
@@ -90,17 +92,31 @@ pub struct Target {
 pub const CPU: Target = Target {
     api: Api::Cpu,
     software: false,
+    packed_dot: false,
     capability: 0,
 };
+
+/// Features in the description of a Vulkan device that choose its kernels.
+pub(crate) const PACKED_DOT: &str = "shaderIntegerDotProduct";
+pub(crate) const PACKED_DOT_ACCELERATED: &str = "integerDotProduct4x8BitPackedSignedAccelerated";
+pub(crate) const SUBGROUP_BALLOT: &str = "subgroupBallot";
+/// Followed by the number of invocations.
+pub(crate) const SUBGROUP_SIZE: &str = "subgroupSize";
 
 impl Target {
     /// What the description of a device says of it.
     pub fn of(device: &Facts) -> Self {
-        let capability = device.features.iter().find_map(|name| name.strip_prefix("sm_"));
+        let has = |name: &str| device.features.iter().any(|feature| feature == name);
+        let number = |prefix: &str| {
+            let digits = device.features.iter().find_map(|name| name.strip_prefix(prefix));
+            digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+        };
+        let exchanges_among_eight = has(SUBGROUP_BALLOT) && number(SUBGROUP_SIZE) >= 8;
         Self {
             api: device.api,
-            software: device.kind == DeviceKind::Software,
-            capability: capability.and_then(|digits| digits.parse().ok()).unwrap_or(0),
+            software: device.kind == DeviceKind::Software && exchanges_among_eight,
+            packed_dot: has(PACKED_DOT) && has(PACKED_DOT_ACCELERATED),
+            capability: number("sm_"),
         }
     }
 

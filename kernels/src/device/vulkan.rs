@@ -1,8 +1,8 @@
 //! Vulkan devices, through whatever drivers the loader finds.
 //!
 //! Nothing is linked: the loader is opened at run time, and its absence is an [`Absent`], not an error. A driver that
-//! runs on the processor is [`DeviceKind::Software`](attest::statement::DeviceKind) and says so in its name. Devices are
-//! created without a single optional feature or extension; the committed shaders ask for none.
+//! runs on the processor is [`DeviceKind::Software`](attest::statement::DeviceKind) and says so in its name. One feature is
+//! asked for where it is offered, integer dot products, for the shaders that end in `_dot`; all others need none.
 
 mod batch;
 mod context;
@@ -72,10 +72,7 @@ impl VulkanDevice {
         let uuid = facts::uuid(&physical);
         let context = nvml::opening(&uuid, || Context::new(facts.id.clone(), physical))?;
         let software = facts.kind == DeviceKind::Software;
-        let target = Target {
-            software: software && facts::exchanges_among_eight(context.physical()),
-            ..Target::of(&facts)
-        };
+        let target = Target::of(&facts);
         if software {
             facts.cache_bytes = system::facts().cache_bytes;
         }

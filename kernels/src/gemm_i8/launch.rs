@@ -11,6 +11,14 @@ static KERNEL: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_i8.spv")),
 };
 
+/// For Vulkan devices with a packed dot product.
+static DOT: Kernel = Kernel {
+    name: "gemm_i8_dot",
+    folder: "gemm_i8",
+    ptx: None,
+    spirv: Some(include_bytes!("gemm_i8_dot.spv")),
+};
+
 /// For Vulkan on a processor, where shared memory gains nothing.
 static NARROW: Kernel = Kernel {
     name: "gemm_i8_narrow",
@@ -22,9 +30,10 @@ static NARROW: Kernel = Kernel {
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
     // Rows and columns of C that one block computes, and the block's threads.
-    let (kernel, [rows, cols], threads) = match target.software {
-        true => (&NARROW, [32, 64], 8),
-        false => (&KERNEL, [128, 128], 256),
+    let (kernel, [rows, cols], threads) = match target {
+        Target { software: true, .. } => (&NARROW, [32, 64], 8),
+        Target { packed_dot: true, .. } => (&DOT, [128, 128], 256),
+        _ => (&KERNEL, [128, 128], 256),
     };
     Plan {
         scratch: vec![],

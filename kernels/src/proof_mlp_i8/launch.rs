@@ -30,6 +30,14 @@ static MMA: Kernel = Kernel {
     spirv: None,
 };
 
+/// For Vulkan devices with a packed dot product.
+static DOT: Kernel = Kernel {
+    name: "proof_mlp_i8_dot",
+    folder: "proof_mlp_i8",
+    ptx: None,
+    spirv: Some(include_bytes!("proof_mlp_i8_dot.spv")),
+};
+
 /// For Vulkan on a processor, where shared memory gains nothing.
 static NARROW: Kernel = Kernel {
     name: "proof_mlp_i8_narrow",
@@ -95,12 +103,17 @@ fn on_a_gpu(dims: &Dims, target: Target) -> impl Iterator<Item = Launch> {
     let width = padded(n);
     let matrix_units = matrix_units(width, target);
     let lanes = matrix_units.map_or(CELLS / width.next_power_of_two(), |(lanes, _)| lanes);
+    let kernel = match matrix_units {
+        Some(_) => &MMA,
+        None if target.packed_dot => &DOT,
+        None => &KERNEL,
+    };
     let at_once = steps_at_once(width, target);
     (0..steps).step_by(at_once).map(move |begin| {
         let end = steps.min(begin.saturating_add(at_once));
         let sizes = [m, n, width, layers, begin, end].into_iter();
         Launch {
-            kernel: if matrix_units.is_some() { &MMA } else { &KERNEL },
+            kernel,
             grid: [m.div_ceil(lanes) as u32, 1, 1],
             block: [THREADS as u32, 1, 1],
             push: sizes

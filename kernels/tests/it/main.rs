@@ -5,6 +5,7 @@ mod device_code;
 mod folders;
 mod harness;
 mod memory;
+mod packed_dot;
 mod parts;
 mod shim;
 mod sizes;

@@ -48,6 +48,7 @@ impl Shim {
             target: Target {
                 api: Api::Cuda,
                 software: false,
+                packed_dot: false,
                 capability,
             },
         }

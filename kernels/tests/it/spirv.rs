@@ -20,6 +20,8 @@ const NO_CONTRACTION: u32 = 42;
 const SHADER: u32 = 1;
 const GROUP_NON_UNIFORM: u32 = 61;
 const GROUP_NON_UNIFORM_BALLOT: u32 = 64;
+const DOT_PRODUCT_PACKED: u32 = 6018;
+const DOT_PRODUCT: u32 = 6019;
 
 struct Module {
     /// Opcode and operands of each instruction.
@@ -70,14 +72,15 @@ impl Module {
     }
 }
 
-/// Launches of every workload on a GPU and on a processor.
+/// Launches of every workload on GPUs, without and with a packed dot product, and on a processor.
 fn launches() -> Vec<(&'static str, Launch)> {
     let mut launches = Vec::new();
     for workload in WORKLOADS {
-        for software in [false, true] {
+        for [software, packed_dot] in [[false, false], [false, true], [true, false]] {
             let target = Target {
                 api: Api::Vulkan,
                 software,
+                packed_dot,
                 capability: 0,
             };
             let plan = (workload.plan)(&workload.spec.cases[0].dims, target);
@@ -104,7 +107,7 @@ fn every_rounding_of_an_exact_f32_workload_forbids_contraction() {
         assert_eq!(contractible, Vec::<u32>::new(), "{}", launch.kernel.name);
         checked += 1;
     }
-    assert_eq!(checked, 4, "each on a GPU and on a processor");
+    assert_eq!(checked, 6, "each on two kinds of GPU and on a processor");
 }
 
 #[test]
@@ -130,17 +133,24 @@ fn workgroups_have_the_size_their_launches_state() {
     }
 }
 
-/// Devices are created without optional features, so a shader may not need one.
+/// Devices are created with no optional feature but one, which only shaders of that name may need.
 #[test]
-fn shaders_ask_for_no_optional_capability() {
+fn shaders_ask_for_no_capability_that_their_name_does_not_tell() {
     for path in modules(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
         let code = std::fs::read(&path).expect("readable");
-        let narrow = path.to_string_lossy().ends_with("_narrow.spv");
-        for operands in Module::parse(&code).with(OP_CAPABILITY) {
-            let subgroup = [GROUP_NON_UNIFORM, GROUP_NON_UNIFORM_BALLOT].contains(&operands[0]);
-            let allowed = operands[0] == SHADER || narrow && subgroup;
-            assert!(allowed, "{}: capability {}", path.display(), operands[0]);
-        }
+        let named = |name: &str| path.to_string_lossy().ends_with(name);
+        let mut asked: Vec<u32> = Module::parse(&code)
+            .with(OP_CAPABILITY)
+            .map(|operands| operands[0])
+            .filter(|capability| *capability != SHADER)
+            .collect();
+        asked.sort_unstable();
+        let expected: &[u32] = match () {
+            () if named("_narrow.spv") => &[GROUP_NON_UNIFORM, GROUP_NON_UNIFORM_BALLOT],
+            () if named("_dot.spv") => &[DOT_PRODUCT_PACKED, DOT_PRODUCT],
+            () => &[],
+        };
+        assert_eq!(asked, expected, "{}", path.display());
     }
 }
 

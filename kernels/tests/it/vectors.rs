@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use attest::digest::Sha256;
 use attest::exact::stream::{self, Form};
+use kernels::device::Device;
 use kernels::tree::{self, HASH};
+use kernels::workload::Workload;
 use kernels::{catalogue, inputs};
 use serde_json::Value;
 
@@ -68,34 +70,38 @@ fn every_device_reproduces_the_vectors_of_gemm_f32_exact() {
 /// Kernels for GPUs of every kind, the CUDA sources for those with matrix units among them.
 #[test]
 fn every_device_reproduces_the_vectors_of_proof_mlp_i8() {
-    let vectors = vectors();
     let workload = catalogue::find("proof.mlp.i8.v1").expect("in the catalogue");
     let mut devices = devices();
     devices.push(Box::new(Shim::new(90)));
     for device in devices {
-        for vector in section(&vectors, "proof.mlp.i8") {
-            let dims = network(&["lanes", "width", "layers", "steps"].map(|name| size(vector, name)));
-            let inputs = inputs::generate(workload, &dims, &seed(&vectors));
-            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
-            loaded.poison().expect("poisoned");
-            loaded.run(1).expect("a launch");
-            let outputs = loaded.read(0).expect("outputs");
-            let place = format!("{} {dims:?}", device.facts().id);
-            let first = vector["row0_first"].as_array().expect("elements").iter();
-            let first: Vec<u8> = first.map(|value| value.as_i64().expect("an i8") as u8).collect();
-            assert_eq!(outputs[0][..first.len()], first, "{place}");
-            assert_eq!(
-                Some(Sha256::of(&outputs[0]).to_string().as_str()),
-                vector["state_sha256"].as_str(),
-                "{place}"
-            );
-            let root = &outputs[1][outputs[1].len() - HASH..];
-            assert_eq!(
-                Some(hex::encode(root).as_str()),
-                vector["merkle_root"].as_str(),
-                "{place}"
-            );
-        }
+        expect_vectors_of_proof_mlp_i8(device.as_ref(), workload);
+    }
+}
+
+pub(crate) fn expect_vectors_of_proof_mlp_i8(device: &dyn Device, workload: &Workload) {
+    let vectors = vectors();
+    for vector in section(&vectors, "proof.mlp.i8") {
+        let dims = network(&["lanes", "width", "layers", "steps"].map(|name| size(vector, name)));
+        let inputs = inputs::generate(workload, &dims, &seed(&vectors));
+        let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+        loaded.poison().expect("poisoned");
+        loaded.run(1).expect("a launch");
+        let outputs = loaded.read(0).expect("outputs");
+        let place = format!("{} {dims:?}", device.facts().id);
+        let first = vector["row0_first"].as_array().expect("elements").iter();
+        let first: Vec<u8> = first.map(|value| value.as_i64().expect("an i8") as u8).collect();
+        assert_eq!(outputs[0][..first.len()], first, "{place}");
+        assert_eq!(
+            Some(Sha256::of(&outputs[0]).to_string().as_str()),
+            vector["state_sha256"].as_str(),
+            "{place}"
+        );
+        let root = &outputs[1][outputs[1].len() - HASH..];
+        assert_eq!(
+            Some(hex::encode(root).as_str()),
+            vector["merkle_root"].as_str(),
+            "{place}"
+        );
     }
 }
 

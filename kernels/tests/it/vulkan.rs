@@ -13,7 +13,7 @@ use kernels::{check, inputs};
 use crate::harness::{dims, expect_right, fresh_seed};
 use crate::sizes::odd_sizes;
 
-fn devices() -> Vec<Box<dyn Device>> {
+pub(crate) fn devices() -> Vec<Box<dyn Device>> {
     let mut found = device::discover();
     found.devices.retain(|device| device.facts().api == Api::Vulkan);
     if found.devices.is_empty() {
@@ -32,10 +32,11 @@ fn workload(id: &str) -> &'static Workload {
     find(id).expect("in the catalogue")
 }
 
-/// The plan for a GPU, whatever the device is.
+/// The plan for a GPU without a packed dot product, whatever the device is.
 fn wide_plan<const INDEX: usize>(dims: &Dims, target: Target) -> Plan {
     let gpu = Target {
         software: false,
+        packed_dot: false,
         ..target
     };
     (WORKLOADS[INDEX].plan)(dims, gpu)

@@ -13,7 +13,9 @@ use vulkano::VulkanObject;
 use vulkano::command_buffer::CommandBuffer;
 use vulkano::command_buffer::allocator::{CommandBufferAllocator, StandardCommandBufferAllocator};
 use vulkano::device::physical::PhysicalDevice;
-use vulkano::device::{Device, DeviceCreateInfo, Queue, QueueCreateInfo, QueueFlags};
+use vulkano::device::{
+    Device, DeviceCreateInfo, DeviceExtensions, DeviceFeatures, Queue, QueueCreateInfo, QueueFlags,
+};
 use vulkano::sync::fence::{Fence, FenceCreateInfo};
 use vulkano::{Version, VulkanError};
 
@@ -44,7 +46,17 @@ impl Context {
         }
         let family = compute_family(&physical).ok_or("has no queue that computes")?;
         let timestamp_bits = physical.queue_family_properties()[family as usize].timestamp_valid_bits;
+        let dot = physical.supported_features().shader_integer_dot_product;
         let wanted = DeviceCreateInfo {
+            enabled_features: DeviceFeatures {
+                shader_integer_dot_product: dot,
+                ..DeviceFeatures::empty()
+            },
+            enabled_extensions: DeviceExtensions {
+                // A part of Vulkan 1.3.
+                khr_shader_integer_dot_product: dot && version < Version::V1_3,
+                ..DeviceExtensions::empty()
+            },
             queue_create_infos: vec![QueueCreateInfo {
                 queue_family_index: family,
                 ..QueueCreateInfo::default()

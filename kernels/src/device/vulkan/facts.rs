@@ -4,6 +4,8 @@ use attest::statement::{Api, Device as Facts, DeviceKind, Driver};
 use vulkano::device::physical::{PhysicalDevice, PhysicalDeviceType, SubgroupFeatures};
 use vulkano::memory::MemoryHeapFlags;
 
+use crate::workload::{PACKED_DOT, PACKED_DOT_ACCELERATED, SUBGROUP_BALLOT, SUBGROUP_SIZE};
+
 pub(super) fn describe(index: usize, physical: &PhysicalDevice) -> Facts {
     let properties = physical.properties();
     let kind = kind(properties.device_type);
@@ -87,18 +89,11 @@ pub(super) fn memory_bytes(physical: &PhysicalDevice) -> u64 {
         .unwrap_or(0)
 }
 
-/// Whether eight invocations share a subgroup and can broadcast to each other: kernels for processors rely on it.
-pub(super) fn exchanges_among_eight(physical: &PhysicalDevice) -> bool {
-    let properties = physical.properties();
-    let operations = properties.subgroup_supported_operations.unwrap_or_default();
-    properties.subgroup_size.is_some_and(|size| size >= 8)
-        && operations.contains(SubgroupFeatures::BASIC | SubgroupFeatures::BALLOT)
-}
-
 fn features(physical: &PhysicalDevice) -> Vec<String> {
     let features = physical.supported_features();
     let properties = physical.properties();
     let has = |property: Option<bool>| property == Some(true);
+    let exchanges = properties.subgroup_supported_operations.unwrap_or_default();
     let named = [
         ("cooperativeMatrix", features.cooperative_matrix),
         (
@@ -110,6 +105,10 @@ fn features(physical: &PhysicalDevice) -> Vec<String> {
             has(properties.shader_denorm_preserve_float32),
         ),
         (
+            PACKED_DOT_ACCELERATED,
+            has(properties.integer_dot_product4x8_bit_packed_signed_accelerated),
+        ),
+        (
             "roundingModeRteFloat16",
             has(properties.shader_rounding_mode_rte_float16),
         ),
@@ -119,13 +118,17 @@ fn features(physical: &PhysicalDevice) -> Vec<String> {
         ),
         ("shaderFloat16", features.shader_float16),
         ("shaderInt8", features.shader_int8),
-        ("shaderIntegerDotProduct", features.shader_integer_dot_product),
+        (PACKED_DOT, features.shader_integer_dot_product),
         (
             "signedZeroInfNanPreserveFloat32",
             has(properties.shader_signed_zero_inf_nan_preserve_float32),
         ),
         ("storageBuffer16BitAccess", features.storage_buffer16_bit_access),
         ("storageBuffer8BitAccess", features.storage_buffer8_bit_access),
+        (
+            SUBGROUP_BALLOT,
+            exchanges.contains(SubgroupFeatures::BASIC | SubgroupFeatures::BALLOT),
+        ),
     ];
     let version = physical.api_version();
     let mut list: Vec<String> = named
@@ -133,7 +136,11 @@ fn features(physical: &PhysicalDevice) -> Vec<String> {
         .filter(|(_, present)| *present)
         .map(|(name, _)| name.to_owned())
         .collect();
-    list.extend(properties.subgroup_size.map(|size| format!("subgroupSize{size}")));
+    list.extend(
+        properties
+            .subgroup_size
+            .map(|size| format!("{SUBGROUP_SIZE}{size}")),
+    );
     list.push(format!("vulkan{}.{}", version.major, version.minor));
     list.sort();
     list
