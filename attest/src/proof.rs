@@ -43,8 +43,9 @@
 //! | 2^23 | 4 GiB | 4,547 | 145 KiB | 2.6 s | 9.2 x 10^7 |
 //! | 2^26 | 32 GiB | 568 | 158 KiB | 0.33 s | 7.4 x 10^8 |
 //!
-//! 60 G operations/s is what one AVX2 core is asked for (`cargo bench -p hallmark-attest --bench checks`). The commitment takes
-//! the compressions of the last column: 0.3 s, 3 % of the run, for a card that does 2.5 x 10^9 a second; it was measured on
+//! One quiet AVX2 core was measured at 123 G operations/s and 15.9 M compressions/s, one whose other half was busy at 69 G and
+//! 10.3 M (`cargo bench -p hallmark-attest --bench checks`): the table stays below both. The commitment takes the
+//! compressions of the last column: 0.3 s, 3 % of the run, for a card that does 2.5 x 10^9 a second; it was measured on
 //! processors only. [`Work::check`] refuses what would cost more than [`MAX_CHECK_OPERATIONS`].
 //!
 //! That the work was not sent to another machine in time is not shown by any of this.

@@ -29,6 +29,9 @@ pub struct Params {
 /// Past this width a sum of products might not be exact in i32 (|y| < 2^24 up to 1024).
 pub const MAX_WIDTH: usize = 1024;
 
+/// Lanes are recomputed so many at a time: fewer cost as much.
+pub const TILE: usize = batch::ROWS;
+
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MlpError {
     #[error("a width of {width} is not between 1 and {MAX_WIDTH}")]
@@ -71,7 +74,8 @@ impl Mlp {
         self.lanes(&[lane]).map(|mut rows| rows.swap_remove(0))
     }
 
-    /// The final rows of some lanes, in their order: what a checker recomputes, at 2 n^2 T operations a lane.
+    /// The final rows of some lanes, in their order: what a checker recomputes, at 2 n^2 T operations a lane, in
+    /// whole tiles.
     pub fn lanes(&self, lanes: &[u64]) -> Result<Vec<Vec<i8>>, MlpError> {
         let Params {
             lanes: count,

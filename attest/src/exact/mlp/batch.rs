@@ -11,7 +11,7 @@ use super::{MIX, mix};
 const COLUMNS: usize = 16;
 
 /// Lanes of a tile: with two vectors each, twelve sums leave room for weights and state in 16 registers.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 
 /// Two steps of k for each column of a panel.
 type Word = [i16; 2];
