@@ -130,7 +130,8 @@ impl Default for SessionLimits {
                 per_second: 0.2,
                 burst: 12.0,
             },
-            // A minute of one core each minute: three of the dearest checks, or a host of 60 devices at a second each.
+            // A minute of one core each minute: the dearest check (33 s as it is reckoned), or a host of 50 devices at a
+            // second each.
             check_seconds: Rate {
                 per_second: 1.0,
                 burst: 60.0,

@@ -59,24 +59,36 @@ fn a_key_has_so_many_attempts_and_so_much_checking_a_minute() {
     assert_eq!(answer.header("retry-after"), Some("10"));
     Held::open(&mut wire, &key(), &[SMALL]);
 
-    // 66 lanes of 1024 x 1024 a step: 1.15 s of checking for each 500 steps.
-    let dear = |steps| Work::Mlp {
-        lanes: 1 << 16,
+    // 66 lanes of 1024 x 1024 a step: 1.15 s of checking for each 250 steps, as it is reckoned.
+    let dear = |lanes, steps| Work::Mlp {
+        lanes,
         width: 1024,
         layers: 1,
         steps,
     };
+    let table = |steps| Work::Vram {
+        entries: 256,
+        lanes: 66,
+        steps,
+        rounds: 16,
+    };
     let served = serve_with(|config| config.limits.sessions.check_seconds = slow(3.0));
     let mut wire = served.wire();
-    Held::open(&mut wire, &ours, &[dear(1000)]);
-    let second = request(&mut wire, &[dear(500)]);
+    Held::open(&mut wire, &ours, &[dear(1 << 16, 500)]);
+    let second = request(&mut wire, &[dear(1 << 16, 250)]);
     let answer = open(&mut wire, &second, &ours);
     assert_eq!(slug(&answer), (429, "rate-limited".to_owned()));
     let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=10).contains(&wait), "{wait}");
-    let never = request(&mut wire, &[dear(1500)]);
-    let answer = open(&mut wire, &never, &key());
-    assert_eq!(slug(&answer), (422, "check-too-dear".to_owned()));
+    // One lane is recomputed in a tile of six; 22,727 steps of 66 * 16 compressions take 3.0 s at 8 M a second.
+    for never in [dear(1 << 16, 750), dear(1, 8250), table(22_728)] {
+        let never = request(&mut wire, &[never]);
+        let answer = open(&mut wire, &never, &key());
+        assert_eq!(slug(&answer), (422, "check-too-dear".to_owned()));
+    }
+    for just in [dear(1, 7000), table(22_727)] {
+        Held::open(&mut wire, &key(), &[just]);
+    }
 }
 
 #[test]
