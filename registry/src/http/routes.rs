@@ -1,12 +1,15 @@
 //! Every path the registry answers, as one table. The router and the API description are both made from it.
 
 mod attempts;
+mod attestations;
+mod log;
+mod pages;
+mod probes;
 
-use axum::routing::{MethodRouter, get};
+use axum::routing::MethodRouter;
 
+use super::Shared;
 use super::problem::{self, Kind};
-use super::{Shared, attestations, listing, log_files, probes, submit};
-use crate::pages;
 
 /// One path, its methods and their description.
 pub(crate) struct Route {
@@ -68,12 +71,6 @@ const fn query(name: &'static str, schema: &'static str, about: &'static str) ->
     }
 }
 
-const KIND: Parameter = query(
-    "kind",
-    "Kind",
-    "Which entries of the log; attestations when absent.",
-);
-
 const LIST: [Parameter; 6] = [
     query("device", "Text", "Exact name of a device."),
     query("workload", "Text", "Workload id, such as gemm.f32.v1."),
@@ -133,270 +130,15 @@ const PLAIN: &[&Kind] = &[problem::RATE_LIMITED];
 
 /// Every route.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
-    ROUTES.iter().chain(attempts::ROUTES)
+    let tables = [
+        attestations::ROUTES,
+        attempts::ROUTES,
+        log::ROUTES,
+        probes::ROUTES,
+        pages::ROUTES,
+    ];
+    tables.into_iter().flatten()
 }
-
-const ROUTES: &[Route] = &[
-    Route {
-        path: "/api/v1/attestations",
-        handlers: || get(listing::list).post(submit::submit),
-        operations: &[
-            Operation {
-                method: "post",
-                id: "submitAttestation",
-                summary: "Logs a signed statement. Answers when it is durable and in a published checkpoint; repeating it is safe and gives the same receipt.",
-                parameters: &[],
-                token: false,
-                body: Some("Submission"),
-                answers: &[
-                    answer(201, submit::RECEIPT_MEDIA_TYPE, Some("Receipt"), "Logged now."),
-                    answer(
-                        200,
-                        submit::RECEIPT_MEDIA_TYPE,
-                        Some("Receipt"),
-                        "The same key had this statement logged before.",
-                    ),
-                ],
-                problems: &[
-                    problem::BAD_BODY,
-                    problem::BAD_KEY,
-                    problem::BAD_ENVELOPE,
-                    problem::BODY_TIMEOUT,
-                    problem::BODY_TOO_LARGE,
-                    problem::WRONG_MEDIA_TYPE,
-                    problem::BAD_SIGNATURE,
-                    problem::BAD_STATEMENT,
-                    problem::RATE_LIMITED,
-                    problem::INTERNAL,
-                    problem::QUEUE_FULL,
-                    problem::NOT_RECORDED,
-                    problem::LOG_STOPPED,
-                ],
-            },
-            read(
-                "listAttestations",
-                "Attestations, newest first, by device, workload and key; `kind` asks for the log's other entries. The index behind it is rebuildable from the log and not part of it; `tree` says what it covers.",
-                &[LIST[0], LIST[1], LIST[2], LIST[3], LIST[4], KIND],
-                &[answer(200, "application/json", Some("List"), "One page.")],
-                &[problem::BAD_QUERY, problem::RATE_LIMITED, problem::STORAGE],
-            ),
-        ],
-    },
-    Route {
-        path: "/api/v1/attestations/{digest}",
-        handlers: || get(attestations::show),
-        operations: &[read(
-            "readAttestation",
-            "One attestation: its place in the log and the statement as it was signed.",
-            &[DIGEST, KEY],
-            &[answer(
-                200,
-                "application/json",
-                Some("Attestation"),
-                "The attestation.",
-            )],
-            LOOKUP,
-        )],
-    },
-    Route {
-        path: "/api/v1/attestations/{digest}/envelope",
-        handlers: || get(attestations::envelope),
-        operations: &[read(
-            "readEnvelope",
-            "The DSSE envelope.",
-            &[DIGEST, KEY],
-            &[answer(
-                200,
-                attest::dsse::ENVELOPE_MEDIA_TYPE,
-                Some("Envelope"),
-                "The envelope.",
-            )],
-            LOOKUP,
-        )],
-    },
-    Route {
-        path: "/api/v1/attestations/{digest}/receipt",
-        handlers: || get(attestations::receipt_of),
-        operations: &[read(
-            "readReceipt",
-            "The receipt the entry was acknowledged with: a Sigstore bundle that verifies offline.",
-            &[DIGEST, KEY],
-            &[answer(
-                200,
-                submit::RECEIPT_MEDIA_TYPE,
-                Some("Receipt"),
-                "The receipt.",
-            )],
-            LOOKUP,
-        )],
-    },
-    Route {
-        path: "/api/v1/openapi.json",
-        handlers: || get(probes::openapi),
-        operations: &[read(
-            "readApi",
-            "This description.",
-            &[],
-            &[answer(200, "application/json", None, "OpenAPI 3.1.")],
-            PLAIN,
-        )],
-    },
-    Route {
-        path: "/checkpoint",
-        handlers: || get(log_files::checkpoint),
-        operations: &[read(
-            "readCheckpoint",
-            "The newest checkpoint, signed with ECDSA P-256 and Ed25519 (C2SP tlog-checkpoint).",
-            &[],
-            &[answer(200, "text/plain; charset=utf-8", None, "A signed note.")],
-            PLAIN,
-        )],
-    },
-    Route {
-        path: "/tile/{*tile}",
-        handlers: || get(log_files::tile),
-        operations: &[read(
-            "readTile",
-            "A tile `<L>/<N>[.p/<W>]` or a bundle of leaves `entries/<N>[.p/<W>]` (C2SP tlog-tiles).",
-            &[Parameter {
-                name: "tile",
-                place: "path",
-                schema: "Text",
-                about: "Level and number as tlog-tiles writes them; holds slashes.",
-            }],
-            &[answer(
-                200,
-                "application/octet-stream",
-                None,
-                "Hashes or leaves; these bytes never change.",
-            )],
-            &[problem::NOT_FOUND, problem::RATE_LIMITED, problem::STORAGE],
-        )],
-    },
-    Route {
-        path: "/trusted_root.json",
-        handlers: || get(log_files::trusted_root),
-        operations: &[read(
-            "readTrustedRoot",
-            "The log's public keys for Sigstore verifiers. Fetch it once, over a channel you trust.",
-            &[],
-            &[answer(200, "application/json", None, "A Sigstore trusted root.")],
-            PLAIN,
-        )],
-    },
-    Route {
-        path: "/healthz",
-        handlers: || get(probes::healthz),
-        operations: &[read(
-            "health",
-            "The process answers.",
-            &[],
-            &[answer(200, "text/plain; charset=utf-8", None, "ok")],
-            &[],
-        )],
-    },
-    Route {
-        path: "/readyz",
-        handlers: || get(probes::readyz),
-        operations: &[read(
-            "readiness",
-            "The database answers and the log accepts.",
-            &[],
-            &[answer(200, "text/plain; charset=utf-8", None, "ready")],
-            &[problem::STORAGE, problem::LOG_STOPPED],
-        )],
-    },
-    Route {
-        path: "/metrics",
-        handlers: || get(probes::metrics),
-        operations: &[read(
-            "metrics",
-            "Counters in Prometheus' text format.",
-            &[],
-            &[answer(
-                200,
-                "text/plain; version=0.0.4; charset=utf-8",
-                None,
-                "Metrics.",
-            )],
-            &[],
-        )],
-    },
-    Route {
-        path: "/",
-        handlers: || get(pages::newest),
-        operations: &[read(
-            "pageNewest",
-            "The newest attestations, for people. Takes the list's parameters.",
-            &LIST,
-            &[answer(200, HTML, None, "A page.")],
-            &[problem::BAD_QUERY, problem::RATE_LIMITED, problem::STORAGE],
-        )],
-    },
-    Route {
-        path: "/attestations/{digest}",
-        handlers: || get(pages::attestation),
-        operations: &[read(
-            "pageAttestation",
-            "One attestation with its checks, for people.",
-            &[DIGEST, KEY],
-            &[answer(200, HTML, None, "A page.")],
-            LOOKUP,
-        )],
-    },
-    Route {
-        path: "/devices/{name}",
-        handlers: || get(pages::device),
-        operations: &[read(
-            "pageDevice",
-            "One device model with all its results, for people.",
-            &[
-                Parameter {
-                    name: "name",
-                    place: "path",
-                    schema: "Text",
-                    about: "Exact name of a device.",
-                },
-                query("limit", "Limit", "Most attestations on one page; 50 when absent."),
-                query("cursor", "Cursor", "Where the page before ended."),
-            ],
-            &[answer(200, HTML, None, "A page.")],
-            &[
-                problem::BAD_QUERY,
-                problem::NOT_FOUND,
-                problem::RATE_LIMITED,
-                problem::STORAGE,
-            ],
-        )],
-    },
-    Route {
-        path: "/log",
-        handlers: || get(pages::log),
-        operations: &[read(
-            "pageLog",
-            "The checkpoint and the tree, for people.",
-            &[],
-            &[answer(200, HTML, None, "A page.")],
-            &[problem::RATE_LIMITED, problem::STORAGE],
-        )],
-    },
-    Route {
-        path: "/assets/{file}",
-        handlers: || get(pages::asset),
-        operations: &[read(
-            "readAsset",
-            "Style and script of the pages.",
-            &[Parameter {
-                name: "file",
-                place: "path",
-                schema: "Text",
-                about: "hallmark.css, report.css or verify.js.",
-            }],
-            &[answer(200, "text/css; charset=utf-8", None, "The file.")],
-            &[problem::NOT_FOUND, problem::RATE_LIMITED],
-        )],
-    },
-];
 
 #[cfg(test)]
 mod tests {
