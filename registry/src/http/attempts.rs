@@ -14,7 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::problem::{self, Problem};
-use super::submit::RECEIPT_MEDIA_TYPE;
+use super::reply::receipt;
 use super::{Shared, allowed, blocking, bodies};
 use crate::sessions::{Opened, SessionError, Submitted};
 
@@ -161,14 +161,6 @@ fn step(value: &Value) -> Response {
     let mut response = value.to_string().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn receipt(status: StatusCode, bytes: Vec<u8>) -> Response {
-    let mut response = (status, bytes).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RECEIPT_MEDIA_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -13,7 +13,6 @@ use serde_json::json;
 use super::listing::{self, Parameters};
 use super::problem::{self, Problem};
 use super::reply::{self, Keep};
-use super::submit::RECEIPT_MEDIA_TYPE;
 use super::{App, Shared, blocking};
 use crate::diary;
 use crate::receipts::{ReceiptFailure, envelope_of, receipt};
@@ -75,7 +74,7 @@ pub(super) async fn receipt_of(
         let receipt = receipt(app.store.as_ref(), &app.trust, found.entry.place)?;
         Ok(reply::body(
             &headers,
-            RECEIPT_MEDIA_TYPE,
+            reply::RECEIPT_MEDIA_TYPE,
             Keep::Seconds(0),
             receipt,
         ))

@@ -1,8 +1,10 @@
-//! Answers that a client can keep and ask about again.
+//! Answers: reads, which a client can keep and ask about again, and receipts of what it sent.
 
 use attest::digest::Sha256;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+
+pub(super) const RECEIPT_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// How long others may keep an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,15 @@ pub(crate) fn body(request: &HeaderMap, media_type: &'static str, keep: Keep, by
     response.headers_mut().insert(header::CACHE_CONTROL, keep);
     let tag = HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes");
     response.headers_mut().insert(header::ETAG, tag);
+    response
+}
+
+/// The answer to what was sent, which nobody keeps.
+pub(super) fn receipt(status: StatusCode, bytes: Vec<u8>) -> Response {
+    let mut response = (status, bytes).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RECEIPT_MEDIA_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

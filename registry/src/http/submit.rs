@@ -10,13 +10,11 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::sync::oneshot;
 
 use super::problem::{self, Problem};
-use super::{Shared, attestations, blocking, bodies};
+use super::{Shared, attestations, blocking, bodies, reply};
 use crate::log::{Job, Outcome, QueueError, Unlogged};
 use crate::receipts;
 use crate::store::Accepted;
 use crate::submission::{self, SubmissionError};
-
-pub(super) const RECEIPT_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// Seconds after which a client whose entry was not confirmed should submit it again.
 const RETRY_AFTER: u64 = 2;
@@ -71,12 +69,9 @@ async fn try_submit(app: &Shared, headers: &HeaderMap, body: Body) -> Result<Res
 
 fn with_receipt(status: StatusCode, accepted: &Accepted, receipt: Vec<u8>) -> Response {
     let location = format!("/api/v1/attestations/{}?key={}", accepted.digest, accepted.key_id);
-    let mut response = (status, receipt).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RECEIPT_MEDIA_TYPE));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let location = HeaderValue::from_str(&location).expect("hexadecimal digits");
-    headers.insert(header::LOCATION, location);
+    let mut response = reply::receipt(status, receipt);
+    response.headers_mut().insert(header::LOCATION, location);
     response
 }
 

@@ -10,7 +10,6 @@ use super::digest;
 use crate::http::listing::{DEFAULT_LIMIT, MAX_LIMIT, Parameters, time};
 use crate::http::problem::Problem;
 use crate::http::reply::{self, Keep};
-use crate::http::submit::RECEIPT_MEDIA_TYPE;
 use crate::http::{App, Shared, blocking};
 use crate::sessions::{self, SessionError};
 use crate::store::sessions::{Kept, Outline, SessionQuery};
@@ -42,7 +41,12 @@ pub(in crate::http) async fn receipt_of(
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
         let bytes = app.sessions.receipt(&kept(app, &id)?)?;
-        Ok(reply::body(&headers, RECEIPT_MEDIA_TYPE, Keep::Seconds(0), bytes))
+        Ok(reply::body(
+            &headers,
+            reply::RECEIPT_MEDIA_TYPE,
+            Keep::Seconds(0),
+            bytes,
+        ))
     })
     .await
 }
@@ -54,7 +58,12 @@ pub(in crate::http) async fn verdict(
 ) -> Result<Response, Problem> {
     blocking(&app, move |app| {
         let bytes = app.sessions.verdict_receipt(&kept(app, &id)?)?;
-        Ok(reply::body(&headers, RECEIPT_MEDIA_TYPE, Keep::Seconds(0), bytes))
+        Ok(reply::body(
+            &headers,
+            reply::RECEIPT_MEDIA_TYPE,
+            Keep::Seconds(0),
+            bytes,
+        ))
     })
     .await
 }

@@ -4,7 +4,7 @@ use axum::routing::{get, post};
 
 use super::{Answer, HTML, Operation, Parameter, Route, answer, query, read};
 use crate::http::problem::{self, Kind};
-use crate::http::{attempts, submit};
+use crate::http::{attempts, reply};
 use crate::pages;
 
 const ID: Parameter = Parameter {
@@ -61,10 +61,10 @@ const STEP: &[&Kind] = &[
     problem::LOG_STOPPED,
 ];
 
-const RECEIPT: Answer = answer(200, submit::RECEIPT_MEDIA_TYPE, Some("Receipt"), "The receipt.");
+const RECEIPT: Answer = answer(200, reply::RECEIPT_MEDIA_TYPE, Some("Receipt"), "The receipt.");
 const VERDICT: Answer = answer(
     200,
-    submit::RECEIPT_MEDIA_TYPE,
+    reply::RECEIPT_MEDIA_TYPE,
     Some("Receipt"),
     "Receipt of the verdict, signed with the log's key.",
 );
@@ -105,13 +105,13 @@ pub(super) const ROUTES: &[Route] = &[
                 answers: &[
                     answer(
                         201,
-                        submit::RECEIPT_MEDIA_TYPE,
+                        reply::RECEIPT_MEDIA_TYPE,
                         Some("Receipt"),
                         "Receipt of the attempt, signed with the log's key; its name in `Location`, the session's token in `Hallmark-Session`.",
                     ),
                     answer(
                         200,
-                        submit::RECEIPT_MEDIA_TYPE,
+                        reply::RECEIPT_MEDIA_TYPE,
                         Some("Receipt"),
                         "This request opened this attempt before.",
                     ),

@@ -3,7 +3,7 @@
 use axum::routing::get;
 
 use super::{DIGEST, KEY, LIST, LOOKUP, Operation, Parameter, Route, answer, query, read};
-use crate::http::{attestations, listing, problem, submit};
+use crate::http::{attestations, listing, problem, reply, submit};
 
 const KIND: Parameter = query(
     "kind",
@@ -24,10 +24,10 @@ pub(super) const ROUTES: &[Route] = &[
                 token: false,
                 body: Some("Submission"),
                 answers: &[
-                    answer(201, submit::RECEIPT_MEDIA_TYPE, Some("Receipt"), "Logged now."),
+                    answer(201, reply::RECEIPT_MEDIA_TYPE, Some("Receipt"), "Logged now."),
                     answer(
                         200,
-                        submit::RECEIPT_MEDIA_TYPE,
+                        reply::RECEIPT_MEDIA_TYPE,
                         Some("Receipt"),
                         "The same key had this statement logged before.",
                     ),
@@ -98,7 +98,7 @@ pub(super) const ROUTES: &[Route] = &[
             &[DIGEST, KEY],
             &[answer(
                 200,
-                submit::RECEIPT_MEDIA_TYPE,
+                reply::RECEIPT_MEDIA_TYPE,
                 Some("Receipt"),
                 "The receipt.",
             )],
