@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, reason = "the outcome is this program's data")]
 #![allow(clippy::unwrap_used, dead_code, reason = "shared with the tests")]
 
+#[path = "../tests/it/answers.rs"]
+mod answers;
 #[path = "../tests/it/campaign.rs"]
 mod campaign;
 #[path = "../tests/it/prover.rs"]

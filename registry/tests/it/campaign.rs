@@ -1,6 +1,5 @@
 //! Killing a serving registry at random moments, and holding it to every answer it ever gave.
 
-use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
@@ -11,17 +10,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use attest::checkpoint::{self, Checkpoint};
-use attest::digest::Sha256;
 use attest::key::SigningKey;
-use attest::merkle;
-use attest::receipt::Receipt;
-use attest::tile::{HashReader, TileId};
-use attest::trust::TrustedRoot;
 
+use crate::answers::{
+    Said, check_answers, check_attempts, check_history, check_sample, lock, receipt_path, record,
+};
 use crate::providers::{self, Found, Provider};
 use crate::sample::sample;
-use crate::wire::{Answer, Wire};
+use crate::wire::Wire;
 
 const CLIENTS: u64 = 8;
 
@@ -71,18 +67,6 @@ impl fmt::Display for Tally {
             self.entries
         )
     }
-}
-
-/// Everything the registry has said so far.
-#[derive(Default)]
-struct Said {
-    /// Digest, path and bytes of the receipt of each acknowledged index.
-    receipts: BTreeMap<u64, (Sha256, String, Vec<u8>)>,
-    indices: HashMap<Sha256, u64>,
-    /// Every checkpoint seen in an answer, by size.
-    checkpoints: BTreeMap<u64, (Checkpoint, String)>,
-    /// Submitted without an answer.
-    open: Vec<(Sha256, Vec<u8>)>,
 }
 
 /// Runs `rounds` rounds over `folder`; `serve` gives the command that serves it and prints `listening ADDRESS`.
@@ -218,153 +202,6 @@ fn submit_until_cut(
     }
 }
 
-/// Keeps an answer, and panics when it contradicts one before.
-fn record(said: &mut Said, digest: Sha256, path: String, answer: Answer) {
-    assert!(
-        matches!(answer.status, 200 | 201),
-        "{} {}",
-        answer.status,
-        answer.text()
-    );
-    let receipt = Receipt::parse(&answer.body).expect("a receipt");
-    let (index, proof) = (receipt.log_index, &receipt.proof);
-    assert_eq!(
-        Sha256::of(&receipt.envelope.pae()),
-        digest,
-        "the receipt is for what was sent"
-    );
-    merkle::verify_inclusion(
-        index,
-        proof.tree_size,
-        &merkle::leaf_hash(&receipt.leaf),
-        &proof.path,
-        &proof.root,
-    )
-    .expect("the proof holds");
-    if let Some((other, _, before)) = said.receipts.get(&index) {
-        assert_eq!(*other, digest, "index {index} was given out twice");
-        assert!(*before == answer.body, "the receipt of {index} changed");
-    }
-    assert!(
-        said.indices
-            .insert(digest, index)
-            .is_none_or(|before| before == index),
-        "{digest} stands at two indices"
-    );
-    let claimed = checkpoint::Unverified::parse(&proof.checkpoint)
-        .expect("a checkpoint")
-        .claimed()
-        .clone();
-    let (seen, _) = said
-        .checkpoints
-        .entry(proof.tree_size)
-        .or_insert_with(|| (claimed.clone(), proof.checkpoint.clone()));
-    assert_eq!(*seen, claimed, "two checkpoints of {} entries", proof.tree_size);
-    said.receipts.insert(index, (digest, path, answer.body));
-}
-
-/// The newest answers before a kill are the ones at risk: they must all be there after it. A kill may cut this short.
-fn check_sample(address: SocketAddr, said: &Mutex<Said>) -> Result<(), Failure> {
-    let newest: Vec<_> = lock(said).receipts.values().rev().take(32).cloned().collect();
-    let Ok(mut wire) = Wire::connect(address) else {
-        return Ok(());
-    };
-    for (digest, path, receipt) in newest {
-        let Ok(answer) = wire.get(&path) else {
-            return Ok(());
-        };
-        if answer.status != 200 || answer.body != receipt {
-            return Err(format!(
-                "after a kill {digest} answers {}: {}",
-                answer.status,
-                answer.text()
-            )
-            .into());
-        }
-    }
-    Ok(())
-}
-
-/// Every acknowledged receipt is given again byte for byte; everything unanswered is submitted again.
-fn check_answers(address: SocketAddr, said: &mut Said, tally: &mut Tally) -> Result<(), Failure> {
-    let mut wire = Wire::connect(address)?;
-    for (index, (_, path, receipt)) in &said.receipts {
-        let answer = wire.get(path)?;
-        if answer.status != 200 || answer.body != *receipt {
-            return Err(format!("entry {index} answers {}: {}", answer.status, answer.text()).into());
-        }
-    }
-    let open = std::mem::take(&mut said.open);
-    tally.unanswered = open.len() as u64;
-    for (digest, body) in open {
-        let answer = wire.post(&body)?;
-        tally.unanswered_but_logged += u64::from(answer.status == 200);
-        record(said, digest, receipt_path(&digest), answer);
-    }
-    Ok(())
-}
-
-/// Every attempt ends, with one verdict; what was answered about it before is answered again.
-fn check_attempts(
-    address: SocketAddr,
-    said: &mut Said,
-    providers: &mut [Provider],
-    tally: &mut Tally,
-) -> Result<(), Failure> {
-    for provider in providers.iter_mut() {
-        provider.finish(address)?;
-    }
-    let ended: BTreeMap<String, (Sha256, Answer)> = providers::ended(address)?;
-    for (path, receipt) in providers.iter().flat_map(|provider| &provider.answered) {
-        match ended.get(path) {
-            Some((_, answer)) if answer.body == *receipt => {}
-            _ => return Err(format!("{path} was answered once and is no longer").into()),
-        }
-    }
-    tally.attempts = ended.len() as u64 / 2;
-    tally.proven = providers.iter().map(|provider| provider.proven).sum();
-    let asked: u64 = providers.iter().map(|provider| provider.requests).sum();
-    if tally.attempts != asked {
-        return Err(format!("{asked} requests made {} attempts", tally.attempts).into());
-    }
-    for (path, (digest, answer)) in ended {
-        record(said, digest, path, answer);
-    }
-    Ok(())
-}
-
-fn receipt_path(digest: &Sha256) -> String {
-    format!("/api/v1/attestations/{digest}/receipt")
-}
-
-/// Every checkpoint ever seen is signed and is a prefix of the last.
-fn check_history(address: SocketAddr, folder: &Path, said: &Said, tally: &mut Tally) -> Result<(), Failure> {
-    let root = TrustedRoot::parse(&std::fs::read(folder.join("trusted_root.json"))?)?;
-    let mut wire = Wire::connect(address)?;
-    let note = String::from_utf8(wire.get("/checkpoint")?.body)?;
-    let origin = checkpoint::Unverified::parse(&note)?.claimed().origin.clone();
-    let trust = root.log(&origin).ok_or("the log's key is not trusted")?;
-    let last = checkpoint::open(&note, &trust)?;
-    let mut reader = HashReader::new(last.size, |id: TileId| -> Result<Vec<u8>, String> {
-        let answer = wire
-            .get(&format!("/{}", id.path()))
-            .map_err(|error| error.to_string())?;
-        if answer.status == 200 {
-            Ok(answer.body)
-        } else {
-            Err(format!("{} answers {}", id.path(), answer.status))
-        }
-    });
-    for (seen, note) in said.checkpoints.values() {
-        checkpoint::open(note, &trust)?;
-        let path = merkle::consistency_path(seen.size, last.size, |level, index| reader.hash(level, index))
-            .map_err(|error| error.to_string())?;
-        last.follows(seen, &path)?;
-    }
-    tally.checkpoints = said.checkpoints.len();
-    Ok(())
-}
-
 /// Starts a server and waits for its address.
 pub(crate) fn launch(command: &mut Command) -> Result<Option<(Child, SocketAddr)>, Failure> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -398,8 +235,4 @@ fn random() -> Result<f64, Failure> {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
     Ok(f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0))
-}
-
-fn lock(said: &Mutex<Said>) -> std::sync::MutexGuard<'_, Said> {
-    said.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -10,7 +10,7 @@ use registry::start_with;
 use super::{Stage, bring, free, outcome, serve_freely, slug};
 use crate::bench::{Served, config, key};
 use crate::flaky::{Break, Point, Switch};
-use crate::prover::{Held, SMALL};
+use crate::prover::{Done, Held, SMALL};
 use crate::wire::{Answer, Wire};
 
 fn root(held: &Held, task: usize, key: &SigningKey) -> Vec<u8> {
@@ -127,75 +127,79 @@ fn a_root_before_the_nonce_ends_the_attempt() {
 }
 
 #[test]
-fn what_is_no_root_of_the_holder_s_or_did_not_come_whole_ends_nothing() {
-    let served = serve_freely(|config| config.limits.body_timeout = Duration::from_millis(200));
+fn a_root_without_the_token_ends_nothing() {
+    let served = serve_freely(|_| {});
     let (mut wire, key) = (served.wire(), key());
     let (held, done) = bring(&mut wire, &key, Stage::Started);
     let (other, _) = bring(&mut wire, &key, Stage::Started);
     let path = held.path("/commitments/0");
-    for (lines, want) in [
-        (String::new(), (401, "no-token")),
-        (other.lines(), (403, "wrong-token")),
-    ] {
-        let answer = wire.post_to(&path, &lines, b"{").unwrap();
-        assert_eq!(slug(&answer), (want.0, want.1.to_owned()));
+    for body in [root(&held, 0, &key), b"{".to_vec()] {
+        let none = wire.post_to(&path, "", &body).unwrap();
+        assert_eq!(slug(&none), (401, "no-token".to_owned()));
+        let wrong = wire.post_to(&path, &other.lines(), &body).unwrap();
+        assert_eq!(slug(&wrong), (403, "wrong-token".to_owned()));
     }
+    proves(&served, &held, &done, &key);
+}
+
+#[test]
+fn what_did_not_come_whole_or_is_refused_for_its_head_ends_nothing() {
+    let served = serve_freely(|config| config.limits.body_timeout = Duration::from_millis(200));
+    let (mut wire, key) = (served.wire(), key());
+    let (held, done) = bring(&mut wire, &key, Stage::Started);
     let good = root(&held, 0, &key);
-    let sent = |path: &str, kind: &str, length: usize, body: &[u8]| {
+    let sent = |step: &str, kind: &str, length: usize, body: &[u8]| {
         let mut wire = served.wire();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n{}Content-Length: {length}\r\n\r\n",
+            "POST {} HTTP/1.1\r\nHost: test\r\nContent-Type: {kind}\r\n{}Content-Length: {length}\r\n\r\n",
+            held.path(step),
             held.lines()
         );
         wire.send(&[head.as_bytes(), body].concat()).unwrap();
         wire
     };
-    let (json, half) = ("application/json", &good[..good.len() / 2]);
-    for (path, kind, length, body, want) in [
-        (&path, json, good.len(), half, (408, "body-timeout")),
-        (&path, json, 1025, &good[..], (413, "body-too-large")),
+    let (step, json) = ("/commitments/0", "application/json");
+    let (whole, half) = (good.len(), &good[..good.len() / 2]);
+    for (step, kind, length, body, want) in [
+        (step, json, whole, half, (408, "body-timeout")),
+        (step, json, 1025, &good[..], (413, "body-too-large")),
+        (step, "text/plain", whole, &good[..], (415, "wrong-media-type")),
+        ("/commitments/-1", json, whole, &good[..], (404, "not-found")),
         (
-            &path,
-            "text/plain",
-            good.len(),
-            &good[..],
-            (415, "wrong-media-type"),
-        ),
-        (
-            &held.path("/commitments/-1"),
+            "/commitments/4294967296",
             json,
-            good.len(),
-            &good[..],
-            (404, "not-found"),
-        ),
-        (
-            &held.path("/commitments/99999999999999999999"),
-            json,
-            good.len(),
+            whole,
             &good[..],
             (404, "not-found"),
         ),
     ] {
-        let answer = sent(path, kind, length, body).answer().unwrap();
+        let answer = sent(step, kind, length, body).answer().unwrap();
         assert_eq!(
             slug(&answer),
             (want.0, want.1.to_owned()),
-            "{path} {kind} {length}"
+            "{step} {kind} {length}"
         );
     }
     // Cut off in the middle: there is nobody to answer.
-    drop(sent(&path, json, good.len(), half));
+    drop(sent(step, json, whole, half));
     std::thread::sleep(Duration::from_millis(300));
+    proves(&served, &held, &done, &key);
+}
+
+/// Holds a started attempt to being as it was, and proves.
+fn proves(served: &Served, held: &Held, done: &[Done], key: &SigningKey) {
+    let mut wire = served.wire();
     let shown = held.shown(&mut wire);
     assert_eq!(shown["state"], "started", "{shown}");
     assert_eq!(shown["commitments"], serde_json::json!([null]));
-    assert_eq!(held.commit(&mut wire, &key, 0, &done[0]).status, 200);
-    let shown = held.shown(&mut wire);
-    assert_eq!(shown["commitments"][0]["root"], done[0].root().to_string());
-    assert!(shown["commitments"][0]["elapsedNs"].as_u64().unwrap() > 0);
-    let openings = held.openings(&mut wire, &done);
+    let answer = held.commit(&mut wire, key, 0, &done[0]);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let taken = &held.shown(&mut wire)["commitments"][0];
+    assert_eq!(taken["root"], done[0].root().to_string());
+    assert_eq!(taken["elapsedNs"], answer.json()["elapsedNs"]);
+    let openings = held.openings(&mut wire, done);
     let verdict = held.post(&mut wire, "/openings", &openings);
-    assert_eq!(outcome(&served, &verdict).0, Outcome::Proven);
+    assert_eq!(outcome(served, &verdict).0, Outcome::Proven);
 }
 
 #[test]
