@@ -48,6 +48,7 @@ static GATHER: Workload = Workload {
     inputs: None,
     derived: None,
     limits: None,
+    odd_sizes: Vec::new,
 };
 
 fn gathered(table: &[[u64; 4]], first: u64, steps: u64) -> [u64; 4] {

@@ -42,6 +42,7 @@ static MADD: Workload = Workload {
     inputs: None,
     derived: None,
     limits: None,
+    odd_sizes: Vec::new,
 };
 
 static MADD_KERNEL: Kernel = Kernel {

@@ -22,6 +22,8 @@ pub struct Workload {
     pub derived: Option<Derive>,
     /// Why no device runs such a case: a size that the definition excludes.
     pub limits: Option<fn(&Dims) -> Option<String>>,
+    /// What tests run on every device: a single element, primes, neighbours of what tiles divide; three sizes at least.
+    pub odd_sizes: fn() -> Vec<Dims>,
 }
 
 /// Every input in the specification's order, from the seed.

@@ -24,6 +24,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     inputs: Some(keys),
     derived: Some(derived),
     limits: Some(limits),
+    odd_sizes,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -65,6 +66,24 @@ fn lanes(name: &str, size: Size, [m, n, layers, steps]: [u64; 4]) -> Case {
             ("hash", HASH as u64),
         ],
     )
+}
+
+/// Lanes and widths that no tile divides, a single lane, no step at all.
+fn odd_sizes() -> Vec<Dims> {
+    let sizes = [
+        [1, 64, 1, 1],
+        [3, 128, 2, 0],
+        [7, 16, 2, 3],
+        [37, 48, 3, 2],
+        [33, 80, 1, 5],
+        [131, 192, 3, 4],
+        [17, 256, 1, 270],
+        [65, 256, 2, 3],
+        [129, 512, 2, 2],
+        [17, 960, 2, 3],
+        [5, 1024, 2, 2],
+    ];
+    sizes.map(|sizes| lanes("", Size::Small, sizes).dims).to_vec()
 }
 
 /// The streams' Philox keys, that of X_0 and those of the layers.

@@ -26,6 +26,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     inputs: Some(keys),
     derived: Some(derived),
     limits: Some(limits),
+    odd_sizes,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -64,6 +65,22 @@ fn walks(name: &str, size: Size, [entries, m, steps, rounds]: [u64; 4]) -> Case 
             ("hash", HASH as u64),
         ],
     )
+}
+
+/// One lane, no step, one entry, lanes that no group of threads divides.
+fn odd_sizes() -> Vec<Dims> {
+    let sizes = [
+        [16, 1, 3, 1],
+        [1, 3, 7, 2],
+        [64, 17, 0, 1],
+        [2, 2, 1, 16],
+        [256, 67, 13, 3],
+        [1024, 101, 31, 2],
+        // Three launches of 16,384 steps at most.
+        [32, 5, 40_003, 1],
+        [4096, 257, 5, 1],
+    ];
+    sizes.map(|sizes| walks("", Size::Small, sizes).dims).to_vec()
 }
 
 /// The key of the entries and that of the lanes.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
 
-use crate::specify::{case, formula, tensor};
+use crate::specify::{case, formula, odd_rows, tensor};
 use crate::workload::Workload;
 
 pub(crate) static WORKLOAD: Workload = Workload {
@@ -19,6 +19,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     inputs: None,
     derived: None,
     limits: None,
+    odd_sizes: odd_rows,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {

@@ -18,7 +18,6 @@ use tempfile::TempDir;
 
 use crate::harness::{dims, expect_right, fresh_seed};
 use crate::shim::library::compiled;
-use crate::sizes::odd_sizes;
 use crate::{parts, tree};
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
@@ -175,12 +174,12 @@ fn a_card_that_is_a_fake() {
     assert!(facts.driver.version.contains("CUDA 13.0"));
     assert_eq!(card.uuid(), "00112233-4455-6677-8899-aabbccddeeff");
     for workload in WORKLOADS {
-        for dims in odd_sizes(workload) {
+        for dims in (workload.odd_sizes)() {
             expect_right(card.as_ref(), workload, &dims, fresh_seed());
         }
     }
     for workload in WORKLOADS {
-        let dims = odd_sizes(workload).swap_remove(2);
+        let dims = (workload.odd_sizes)().swap_remove(2);
         parts::rewritten_inputs_are_what_is_computed(card.as_ref(), workload, &dims);
         let inputs = inputs::generate(workload, &dims, &[7; 32]);
         let mut loaded = card.load(workload, &dims, &inputs, 2).expect("a small case");

@@ -9,7 +9,6 @@ use kernels::inputs;
 use kernels::workload::{Plan, Target, Workload};
 
 use crate::harness::{dims, expect_right, fresh_seed};
-use crate::sizes::odd_sizes;
 use crate::vectors::expect_vectors_of_proof_mlp_i8;
 use crate::vulkan::devices;
 
@@ -58,7 +57,7 @@ fn packed_dot_products_agree_with_the_reference_at_odd_sizes() {
     const PRODUCTS: [[u64; 3]; 4] = [[129, 3, 8], [131, 257, 67], [128, 128, 64], [1, 130, 1025]];
     for device in takers() {
         for dot in dots() {
-            let mut sizes = odd_sizes(&dot);
+            let mut sizes = (dot.odd_sizes)();
             if dot.spec.id == IDS[0] {
                 sizes.extend(PRODUCTS.map(|[m, n, k]| dims(&[("m", m), ("n", n), ("k", k)])));
             }

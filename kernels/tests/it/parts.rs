@@ -59,7 +59,7 @@ pub(crate) fn parts_are_those_of_the_whole(loaded: &mut dyn Loaded, set: u32) {
 fn a_loaded_case_takes_new_inputs_in_every_set() {
     for device in devices() {
         for workload in WORKLOADS {
-            let dims = crate::sizes::odd_sizes(workload).swap_remove(2);
+            let dims = (workload.odd_sizes)().swap_remove(2);
             rewritten_inputs_are_what_is_computed(device.as_ref(), workload, &dims);
         }
     }

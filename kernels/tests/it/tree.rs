@@ -29,6 +29,7 @@ static TREE: Workload = Workload {
     inputs: None,
     derived: None,
     limits: None,
+    odd_sizes: Vec::new,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {

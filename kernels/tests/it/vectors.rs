@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use attest::digest::Sha256;
 use attest::exact::stream::{self, Form};
+use attest::spec::Dims;
 use kernels::device::Device;
 use kernels::tree::{self, HASH};
 use kernels::workload::Workload;
@@ -12,7 +13,6 @@ use serde_json::Value;
 
 use crate::harness::{devices, dims};
 use crate::shim::Shim;
-use crate::sizes::{network, walks};
 
 fn vectors() -> Value {
     let committed = concat!(
@@ -39,6 +39,30 @@ fn size(vector: &Value, name: &str) -> u64 {
     vector[name]
         .as_u64()
         .unwrap_or_else(|| panic!("{vector} has no {name:?}"))
+}
+
+fn network([m, n, layers, steps]: [u64; 4]) -> Dims {
+    dims(&[
+        ("m", m),
+        ("n", n),
+        ("layers", layers),
+        ("steps", steps),
+        ("nodes", tree::nodes(m)),
+        ("key", 8),
+        ("hash", HASH as u64),
+    ])
+}
+
+fn walks([entries, m, steps, rounds]: [u64; 4]) -> Dims {
+    dims(&[
+        ("entries", entries),
+        ("m", m),
+        ("steps", steps),
+        ("rounds", rounds),
+        ("keys", 2),
+        ("nodes", tree::nodes(m)),
+        ("hash", HASH as u64),
+    ])
 }
 
 #[test]
@@ -81,7 +105,7 @@ fn every_device_reproduces_the_vectors_of_proof_mlp_i8() {
 pub(crate) fn expect_vectors_of_proof_mlp_i8(device: &dyn Device, workload: &Workload) {
     let vectors = vectors();
     for vector in section(&vectors, "proof.mlp.i8") {
-        let dims = network(&["lanes", "width", "layers", "steps"].map(|name| size(vector, name)));
+        let dims = network(["lanes", "width", "layers", "steps"].map(|name| size(vector, name)));
         let inputs = inputs::generate(workload, &dims, &seed(&vectors));
         let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
         loaded.poison().expect("poisoned");
@@ -112,7 +136,7 @@ fn every_device_reproduces_the_vectors_of_proof_vram() {
     for device in devices() {
         for vector in section(&vectors, "proof.vram") {
             let sizes = ["entries", "lanes", "steps", "rounds"].map(|name| size(vector, name));
-            let dims = walks(&sizes);
+            let dims = walks(sizes);
             let inputs = inputs::generate(workload, &dims, &seed(&vectors));
             let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
             loaded.poison().expect("poisoned");
