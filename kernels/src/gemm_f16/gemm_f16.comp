@@ -1,3 +1,4 @@
+// prelude: half/half.glsl
 // C = A B^T in f16 with f32 sums, one 128 x 128 tile of C per workgroup, 8 x 8 elements per invocation. Mirrors
 // gemm_f16.cu.
 //   a      m * k halves, row-major, two to a word
@@ -6,8 +7,6 @@
 //   m n k  any sizes; what lies outside counts as zero
 //   grid   (n / 128, m / 128) workgroups, rounded up, of 256 invocations, 12 KiB of shared memory
 // Each element takes k in ascending order.
-#version 450
-#extension GL_EXT_control_flow_attributes : require
 layout(local_size_x = 256) in;
 layout(push_constant) uniform Sizes { uint m, n, k; };
 layout(std430, binding = 0) readonly buffer A2 { uvec2 a2[]; };
@@ -57,38 +56,6 @@ vec4 load_b(uint row, uint at) {
         quad[i] = unpackHalf2x16(b1[at_half / 2])[at_half % 2];
     }
     return quad;
-}
-
-// Bits of the nearest half, ties to even: the conversion instruction may round otherwise.
-uint narrow(float value) {
-    uint bits = floatBitsToUint(value);
-    uint sign = (bits >> 16) & 0x8000u;
-    uint size = bits & 0x7FFFFFFFu;
-    if (size > 0x7F800000u) {
-        return sign | 0x7E00u;
-    }
-    if (size >= 0x477FF000u) {
-        return sign | 0x7C00u;
-    }
-    if (size >= 0x38800000u) {
-        return sign | ((size + 0xFFFu + ((size >> 13) & 1u) - 0x38000000u) >> 13);
-    }
-    if (size < 0x33000000u) {
-        return sign;
-    }
-    uint shift = 126u - (size >> 23);
-    uint mantissa = (size & 0x7FFFFFu) | 0x800000u;
-    uint kept = mantissa >> shift;
-    uint rest = mantissa & ((1u << shift) - 1u);
-    uint tie = 1u << (shift - 1u);
-    uint up = uint(rest > tie || (rest == tie && (kept & 1u) == 1u));
-    return sign | (kept + up);
-}
-
-void store_half(uint index, uint bits) {
-    uint shift = 16 * (index % 2);
-    atomicAnd(c[index / 2], ~(0xFFFFu << shift));
-    atomicOr(c[index / 2], bits << shift);
 }
 
 // Column of C, within the tile, that slot `slot` of b_tile holds: an invocation's slots tx + 16 j make pairs of
@@ -150,9 +117,9 @@ void main() {
                 c[first / 2] = left | (right << 16);
                 continue;
             }
-            store_half(first, left);
+            STORE_HALF(c, first, left)
             if (col + 1 < n) {
-                store_half(first + 1, right);
+                STORE_HALF(c, first + 1, right)
             }
         }
     }

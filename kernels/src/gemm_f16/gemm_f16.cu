@@ -1,3 +1,4 @@
+// prelude: half/half.cuh
 // C = A * transpose(B), f16 in and out, sums in f32. Mirrors gemm_f16.comp; reference.rs is the authority.
 //   a, b, c  m * k, n * k and m * n halves, row-major, any sizes, aligned to 2 bytes
 //   grid     ceil(n / 128) by ceil(m / 128) blocks of 256 threads, 33 KiB of shared memory
@@ -7,28 +8,6 @@
 #define STEP 16
 // Rows of 132 floats spread the columns that one thread stores over the banks and keep 16-byte reads aligned.
 #define PITCH (TILE + 4)
-
-#ifndef CUDA_SHIM
-static __device__ float widen(unsigned short half) {
-    float single;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(single) : "h"(half));
-    return single;
-}
-#endif
-
-// Nearest half, ties to even, by integer operations: some drivers fuse a product into their conversion.
-static __device__ unsigned narrow(float single) {
-    const unsigned bits = __float_as_uint(single), size = bits & 0x7FFFFFFF;
-    const unsigned normal = (size - 0x38000000 + 0xFFF + (size >> 13 & 1)) >> 13;
-    const unsigned significand = (size & 0x7FFFFF) | 0x800000;
-    const unsigned below = 126 - (size >> 23);               // bits of the significand below a subnormal half's last
-    const unsigned shift = below - 14 < 11 ? below : 25;     // with 25 and more all of it rounds away
-    const unsigned subnormal = (significand + (1u << (shift - 1)) - 1 + (significand >> shift & 1)) >> shift;
-    unsigned half = size < 0x38800000 ? subnormal : normal;  // 2^-14
-    if (size >= 0x477FF000) half = 0x7C00;                   // past 65504 by half a step or more: infinity
-    if (size > 0x7F800000) half = 0x7E00;                    // NaN
-    return half | (bits >> 16 & 0x8000);
-}
 
 // Eight halves of one row from column `col`; zeros outside of the matrix.
 static __device__ uint4 eight(const unsigned short* __restrict__ x, unsigned row, unsigned rows, unsigned col,

@@ -1,3 +1,4 @@
+// prelude: half/half.glsl
 // C = A B^T in f16 with f32 sums and k ascending, as gemm_f16.comp, for devices that are processors: 32 x 64 elements
 // of C per workgroup, which is one subgroup of eight lanes. Loads are what costs there, from shared memory as much as
 // from buffers, so each row of A is read by one lane and broadcast to the others.
@@ -6,7 +7,6 @@
 //   c      m * n halves, row-major; with an odd n, rows share words and their halves are written by atomics
 //   grid   (n / 64, m / 32) workgroups, rounded up, with 8 KiB of shared memory; rows and columns outside repeat the
 //          last one and are not stored
-#version 450
 #extension GL_KHR_shader_subgroup_ballot : require
 layout(local_size_x = 8) in;
 layout(push_constant) uniform Sizes { uint m, n, k; };
@@ -16,38 +16,6 @@ layout(std430, binding = 2) buffer C { uint c[]; };
 
 // Sums on their way out: each lane reads back its own, by an index that registers would not take.
 shared float kept[32][8][8];
-
-// Bits of the nearest half, ties to even: the conversion instruction may round otherwise.
-uint narrow(float value) {
-    uint bits = floatBitsToUint(value);
-    uint sign = (bits >> 16) & 0x8000u;
-    uint size = bits & 0x7FFFFFFFu;
-    if (size > 0x7F800000u) {
-        return sign | 0x7E00u;
-    }
-    if (size >= 0x477FF000u) {
-        return sign | 0x7C00u;
-    }
-    if (size >= 0x38800000u) {
-        return sign | ((size + 0xFFFu + ((size >> 13) & 1u) - 0x38000000u) >> 13);
-    }
-    if (size < 0x33000000u) {
-        return sign;
-    }
-    uint shift = 126u - (size >> 23);
-    uint mantissa = (size & 0x7FFFFFu) | 0x800000u;
-    uint kept = mantissa >> shift;
-    uint rest = mantissa & ((1u << shift) - 1u);
-    uint tie = 1u << (shift - 1u);
-    uint up = uint(rest > tie || (rest == tie && (kept & 1u) == 1u));
-    return sign | (kept + up);
-}
-
-void store_half(uint index, uint bits) {
-    uint shift = 16 * (index % 2);
-    atomicAnd(c[index / 2], ~(0xFFFFu << shift));
-    atomicOr(c[index / 2], bits << shift);
-}
 
 #define EIGHT(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 #define FOUR(DO) DO(0) DO(1) DO(2) DO(3)
@@ -89,9 +57,9 @@ void store_pair(uint row, uint col, float left, float right) {
         c[first / 2] = narrow(left) | (narrow(right) << 16);
         return;
     }
-    store_half(first, narrow(left));
+    STORE_HALF(c, first, narrow(left))
     if (col + 1 < n) {
-        store_half(first + 1, narrow(right));
+        STORE_HALF(c, first + 1, narrow(right))
     }
 }
 

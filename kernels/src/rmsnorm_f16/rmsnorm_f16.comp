@@ -1,3 +1,4 @@
+// prelude: half/half.glsl
 // y = x / sqrt(mean(x^2) + 1e-5) * w in f16 with f32 inside, one workgroup per row. Mirrors rmsnorm_f16.cu;
 // reference.rs is the authority.
 //   x, y   rows * cols halves, row-major, two to a word
@@ -6,7 +7,6 @@
 //   grid   any number of workgroups of 256 invocations, 1 KiB of shared memory: workgroups stride over the rows
 // Lane t takes column pairs t, t + 256, ...; the 256 partials are added in a fixed tree, so the result does not depend
 // on subgroups. With an odd cols, rows share words: their halves are written by atomics.
-#version 450
 layout(local_size_x = 256) in;
 layout(push_constant) uniform Sizes { uint rows, cols; };
 layout(std430, binding = 0) readonly buffer X { uint x[]; };
@@ -29,43 +29,6 @@ float total(uint lane, float mine) {
     float result = partial[0];
     barrier();  // every lane has read partial[0] before it is overwritten
     return result;
-}
-
-// Bits of the nearest half, ties to even: the conversion instruction may round otherwise.
-uint narrow(float value) {
-    uint bits = floatBitsToUint(value);
-    uint sign = (bits >> 16) & 0x8000u;
-    uint size = bits & 0x7FFFFFFFu;
-    if (size > 0x7F800000u) {
-        return sign | 0x7E00u;
-    }
-    if (size >= 0x477FF000u) {
-        return sign | 0x7C00u;
-    }
-    if (size >= 0x38800000u) {
-        return sign | ((size + 0xFFFu + ((size >> 13) & 1u) - 0x38000000u) >> 13);
-    }
-    if (size < 0x33000000u) {
-        return sign;
-    }
-    uint shift = 126u - (size >> 23);
-    uint mantissa = (size & 0x7FFFFFu) | 0x800000u;
-    uint kept = mantissa >> shift;
-    uint rest = mantissa & ((1u << shift) - 1u);
-    uint tie = 1u << (shift - 1u);
-    uint up = uint(rest > tie || (rest == tie && (kept & 1u) == 1u));
-    return sign | (kept + up);
-}
-
-float half_at(uint word, uint index) {
-    vec2 pair = unpackHalf2x16(word);
-    return (index & 1u) == 0u ? pair.x : pair.y;
-}
-
-void store_half(uint index, uint bits) {
-    uint shift = 16u * (index & 1u);
-    atomicAnd(y[index / 2], ~(0xFFFFu << shift));
-    atomicOr(y[index / 2], bits << shift);
 }
 
 void main() {
@@ -91,9 +54,9 @@ void main() {
                 y[at / 2] = left | (right << 16);
                 continue;
             }
-            store_half(at, left);
+            STORE_HALF(y, at, left)
             if (2 * pair + 1 < cols) {
-                store_half(at + 1, narrow(half_at(x[(at + 1) / 2], at + 1) * scale * weight.y));
+                STORE_HALF(y, at + 1, narrow(half_at(x[(at + 1) / 2], at + 1) * scale * weight.y))
             }
         }
     }

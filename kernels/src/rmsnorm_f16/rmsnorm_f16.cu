@@ -1,3 +1,4 @@
+// prelude: half/half.cuh
 // y = x / sqrt(mean(x^2) + 1e-5) * w by rows, f16 in and out, f32 between. Mirrors rmsnorm_f16.comp; reference.rs is
 // the authority.
 //   x, y   rows * cols halves, row-major, aligned to 2 bytes
@@ -6,28 +7,6 @@
 //   grid   any number of blocks of 256 threads: blocks stride over the rows; 1 KiB of shared memory
 
 #define LANES 256
-
-#ifndef CUDA_SHIM
-static __device__ float widen(unsigned short half) {
-    float single;
-    asm("cvt.f32.f16 %0, %1;" : "=f"(single) : "h"(half));
-    return single;
-}
-#endif
-
-// Nearest half, ties to even, by integer operations: some drivers fuse a product into their conversion.
-static __device__ unsigned narrow(float single) {
-    const unsigned bits = __float_as_uint(single), size = bits & 0x7FFFFFFF;
-    const unsigned normal = (size - 0x38000000 + 0xFFF + (size >> 13 & 1)) >> 13;
-    const unsigned significand = (size & 0x7FFFFF) | 0x800000;
-    const unsigned below = 126 - (size >> 23);               // bits of the significand below a subnormal half's last
-    const unsigned shift = below - 14 < 11 ? below : 25;     // with 25 and more all of it rounds away
-    const unsigned subnormal = (significand + (1u << (shift - 1)) - 1 + (significand >> shift & 1)) >> shift;
-    unsigned half = size < 0x38800000 ? subnormal : normal;  // 2^-14
-    if (size >= 0x477FF000) half = 0x7C00;                   // past 65504 by half a step or more: infinity
-    if (size > 0x7F800000) half = 0x7E00;                    // NaN
-    return half | (bits >> 16 & 0x8000);
-}
 
 // Sum over the lanes in a fixed tree; every lane gets it.
 static __device__ float tree_sum(float* partial, float mine) {
@@ -44,8 +23,8 @@ static __device__ float tree_sum(float* partial, float mine) {
 }
 
 static __device__ float square_of_pair(unsigned pair) {
-    const float low = widen(pair & 0xFFFF), high = widen(pair >> 16);
-    return low * low + high * high;
+    const float2 v = widen2(pair);
+    return v.x * v.x + v.y * v.y;
 }
 
 static __device__ unsigned scaled_pair(unsigned x, unsigned w, float scale) {
