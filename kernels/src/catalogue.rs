@@ -11,6 +11,9 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gemm_i8::WORKLOAD,
     &crate::softmax_f32::WORKLOAD,
     &crate::rmsnorm_f16::WORKLOAD,
+    &crate::layernorm_f16::WORKLOAD,
+    &crate::gelu_f16::WORKLOAD,
+    &crate::swiglu_f16::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];

@@ -18,6 +18,18 @@ pub fn generate(workload: &Workload, dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8
         .collect()
 }
 
+/// The stream of an f16 tensor times 2^`power`, at most 2^14: every element is zero or normal, so exponents rise by `power`.
+pub(crate) fn f16_times_power(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], power: u16) -> Vec<u8> {
+    let mut bytes = tensor_bytes(tensor, dims, seed);
+    let (halves, _) = bytes.as_chunks_mut();
+    halves.par_iter_mut().for_each(|half| {
+        let bits = u16::from_le_bytes(*half);
+        let raised = if bits == 0 { 0 } else { bits + (power << 10) };
+        *half = raised.to_le_bytes();
+    });
+    bytes
+}
+
 fn tensor_bytes(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
     const STRIP: usize = 1 << 20;
     let form = Form::of(tensor.dtype).expect("inputs are no sums");
@@ -37,7 +49,19 @@ mod tests {
 
     use super::*;
     use crate::catalogue::find;
+    use crate::elements::f16s;
     use crate::specify::dims_of;
+
+    #[test]
+    fn a_power_of_two_scales_every_element() {
+        let spec = find("gelu.f16.v1").expect("in the catalogue").spec;
+        let dims = dims_of(&[("rows", 3), ("cols", 4001)]);
+        let [one, four] = [0, 2].map(|power| f16_times_power(&spec.inputs[0], &dims, &[7; 32], power));
+        assert_eq!(one, tensor_bytes(&spec.inputs[0], &dims, &[7; 32]));
+        let ends = 0..3 * 4001;
+        let pairs = f16s(&one, ends.clone()).zip(f16s(&four, ends));
+        assert!({ pairs }.all(|(one, four)| 4.0 * one == four));
+    }
 
     #[test]
     fn strips_join_to_the_stream_of_the_whole_tensor() {

@@ -13,18 +13,23 @@ pub mod workload;
 
 mod aligned;
 mod elements;
+mod exp;
+mod halves;
 mod product;
 mod specify;
 mod stream;
 mod wide;
 
+mod gelu_f16;
 mod gemm_f16;
 mod gemm_f32;
 mod gemm_f32_exact;
 mod gemm_i8;
+mod layernorm_f16;
 mod mem_copy;
 mod mem_triad;
 mod proof_mlp_i8;
 mod proof_vram;
 mod rmsnorm_f16;
 mod softmax_f32;
+mod swiglu_f16;

@@ -3,6 +3,7 @@
 use attest::spec::Dims;
 use rayon::prelude::*;
 
+use crate::exp::exp;
 use crate::wide::{sum_of, wide};
 use crate::workload::dim;
 
@@ -41,50 +42,4 @@ fn maximum(x: &[f32]) -> f32 {
         }
     }
     lanes.into_iter().fold(rest, larger)
-}
-
-/// e^x for x <= 0 within two units in the last place; zero below -87, where f32 becomes subnormal.
-///
-/// x = n ln 2 + r with |r| <= ln(2)/2, then Taylor's series to r^7, whose remainder is below 6e-9.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    /// Adding it rounds to an integer, which then stands in the low bits: 1.5 * 2^23.
-    const ROUND: f32 = 12_582_912.0;
-    /// ln 2 in two parts: n times the first, of nine bits, is exact.
-    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
-    let shifted = x * std::f32::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = x - n * LN_2[0] - n * LN_2[1];
-    let series = [
-        1.0 / 5040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-        1.0,
-        1.0,
-    ];
-    let power = series.into_iter().fold(0.0, |sum, factor| sum * r + factor);
-    let scaled = f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23));
-    if x < -87.0 { 0.0 } else { scaled }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exp_is_right_to_two_units_in_the_last_place() {
-        let worst = (0..880_000)
-            .map(|i| i as f32 * -1e-4)
-            .filter(|&x| x >= -87.0)
-            .map(|x| {
-                let want = f64::from(x).exp();
-                (f64::from(exp(x)) - want).abs() / want
-            })
-            .fold(0.0, f64::max);
-        assert!(worst < 2.0 * f64::from(f32::EPSILON), "{worst:e}");
-        assert_eq!((exp(0.0), exp(-1e9), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
-    }
 }
