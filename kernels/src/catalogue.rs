@@ -5,6 +5,7 @@ use crate::workload::Workload;
 pub static WORKLOADS: &[&Workload] = &[
     &crate::mem_copy::WORKLOAD,
     &crate::mem_triad::WORKLOAD,
+    &crate::mem_gather::WORKLOAD,
     &crate::gemm_f32::WORKLOAD,
     &crate::gemm_f32_exact::WORKLOAD,
     &crate::gemm_f16::WORKLOAD,
@@ -15,6 +16,8 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::layernorm_f16::WORKLOAD,
     &crate::gelu_f16::WORKLOAD,
     &crate::swiglu_f16::WORKLOAD,
+    &crate::rope_f16::WORKLOAD,
+    &crate::embedding_gather_f16::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];
@@ -28,7 +31,7 @@ pub fn find(id: &str) -> Option<&'static Workload> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use attest::spec::{Class, Size};
+    use attest::spec::{Class, Dims, Dtype, Size, Spec, Tensor};
 
     use super::*;
     use crate::workload::CPU;
@@ -44,6 +47,23 @@ mod tests {
             let version = id.rsplit(".v").next().expect("rsplit yields a part");
             assert!(version.parse::<u32>().is_ok(), "{id} ends in no version");
             assert!(std::ptr::eq(find(id).expect("listed"), find(id).expect("listed")));
+        }
+    }
+
+    /// Bytes of all tensors. Where an input is indices, the rows they choose count in place of the table they are chosen
+    /// from: as many as are written.
+    fn moved(spec: &Spec, dims: &Dims) -> u64 {
+        let bytes = |tensors: &[Tensor]| -> u64 {
+            tensors
+                .iter()
+                .map(|tensor| crate::workload::bytes(tensor, dims))
+                .sum()
+        };
+        match spec.inputs.as_slice() {
+            [_, indices] if indices.dtype == Dtype::I32 => {
+                bytes(std::slice::from_ref(indices)) + 2 * bytes(&spec.outputs)
+            }
+            inputs => bytes(inputs) + bytes(&spec.outputs),
         }
     }
 
@@ -66,10 +86,7 @@ mod tests {
             );
             for case in &spec.cases {
                 spec.flop.eval(&case.dims).expect("flop formula");
-                let tensors = spec.inputs.iter().chain(&spec.outputs);
-                let counted: u64 = tensors
-                    .map(|tensor| crate::workload::bytes(tensor, &case.dims))
-                    .sum();
+                let counted = moved(spec, &case.dims);
                 let bytes = spec.bytes.eval(&case.dims).expect("bytes formula");
                 // A definition with a table between inputs and outputs counts its traffic too.
                 let table = !(workload.plan)(&case.dims, CPU).scratch.is_empty();

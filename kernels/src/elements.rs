@@ -14,6 +14,11 @@ pub(crate) fn f32s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<
         .map(|word| f32::from_le_bytes(word.try_into().expect("four bytes")))
 }
 
+pub(crate) fn u32s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = u32> + '_ {
+    let (words, _) = bytes.as_chunks();
+    words[range].iter().map(|word| u32::from_le_bytes(*word))
+}
+
 pub(crate) fn f16_bits(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = u16> + '_ {
     bytes[range.start * 2..range.end * 2]
         .chunks_exact(2)

@@ -30,9 +30,25 @@ pub(crate) fn f16_times_power(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], pow
     bytes
 }
 
-fn tensor_bytes(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
-    const STRIP: usize = 1 << 20;
+/// An index tensor: words of its stream times `below` over 2^32, rounded down. `below` is at most 2^32.
+pub(crate) fn indices(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], below: u64) -> Vec<u8> {
+    let mut bytes = drawn(tensor, Form::I8, dims, seed);
+    let (words, _) = bytes.as_chunks_mut();
+    words.par_iter_mut().for_each(|word| {
+        let scaled = u64::from(u32::from_le_bytes(*word)) * below;
+        *word = ((scaled >> 32) as u32).to_le_bytes();
+    });
+    bytes
+}
+
+/// The stream of a tensor.
+pub(crate) fn tensor_bytes(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
     let form = Form::of(tensor.dtype).expect("inputs are no sums");
+    drawn(tensor, form, dims, seed)
+}
+
+fn drawn(tensor: &Tensor, form: Form, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
+    const STRIP: usize = 1 << 20;
     let mut bytes = vec![0; bytes(tensor, dims) as usize];
     bytes
         .par_chunks_mut(STRIP)
@@ -49,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::catalogue::find;
-    use crate::elements::f16s;
+    use crate::elements::{f16s, u32s};
     use crate::specify::dims_of;
 
     #[test]
@@ -61,6 +77,20 @@ mod tests {
         let ends = 0..3 * 4001;
         let pairs = f16s(&one, ends.clone()).zip(f16s(&four, ends));
         assert!({ pairs }.all(|(one, four)| 4.0 * one == four));
+    }
+
+    #[test]
+    fn indices_lie_below_their_limit_and_reach_all_of_it() {
+        let spec = find("mem.gather.v1").expect("in the catalogue").spec;
+        let dims = dims_of(&[("reads", 4000)]);
+        let words = stream::bytes(&[7; 32], "mem.gather/indices", Form::I8, 16_000);
+        for below in [1, 3, 100, 1 << 32] {
+            let drawn: Vec<u32> = u32s(&indices(&spec.inputs[1], &dims, &[7; 32], below), 0..4000).collect();
+            let share = |word: u32| ((u128::from(word) * u128::from(below)) >> 32) as u32;
+            assert!(drawn.iter().copied().eq(u32s(&words, 0..4000).map(share)));
+            let found: std::collections::BTreeSet<_> = drawn.iter().collect();
+            assert!(below > 100 || found.iter().copied().copied().eq(0..below as u32));
+        }
     }
 
     #[test]
