@@ -1,4 +1,4 @@
-//! On the CPU: a row is one stream of weights, widened in registers.
+//! On the CPU: four rows side by side, which are four streams for the processor to fetch ahead, widened in registers.
 
 use attest::spec::Dims;
 use half::f16;
@@ -10,9 +10,12 @@ use crate::workload::dim;
 /// Rows of one task: 128 KiB of weights where a row has 4096.
 const ROWS: usize = 16;
 
-/// Halves that are widened together, and sums carried side by side for them.
-const LANES: usize = 8;
+/// Rows that are summed side by side.
 const STREAMS: usize = 4;
+
+/// Halves that are widened together, and vectors of sums that a row has.
+const LANES: usize = 8;
+const SUMS: usize = 2;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let k = dim(dims, "k");
@@ -34,39 +37,59 @@ fn rows(y: &mut [f32], w: &[u16], x: &[f32]) {
         // SAFETY: the processor has AVX2, FMA and F16C.
         return unsafe { x86::rows(y, w, x) };
     }
-    for (y, w) in y.iter_mut().zip(w.chunks_exact(x.len())) {
-        *y = row(w, x, |halves| halves.map(|bits| f16::from_bits(bits).to_f32()));
+    every_row(y, w, x, |halves| halves.map(|bits| f16::from_bits(bits).to_f32()));
+}
+
+#[inline(always)]
+fn every_row(y: &mut [f32], w: &[u16], x: &[f32], widen: impl Fn([u16; LANES]) -> [f32; LANES] + Copy) {
+    let (groups, rest) = y.as_chunks_mut::<STREAMS>();
+    let (grouped, single) = w.split_at(groups.len() * STREAMS * x.len());
+    for (y, w) in groups.iter_mut().zip(grouped.chunks_exact(STREAMS * x.len())) {
+        *y = sums(
+            std::array::from_fn(|row| &w[row * x.len()..][..x.len()]),
+            x,
+            widen,
+        );
+    }
+    for (y, w) in rest.iter_mut().zip(single.chunks_exact(x.len())) {
+        [*y] = sums([w], x, widen);
     }
 }
 
-/// One sum of products, `LANES * STREAMS` partial sums at a time.
+/// Sums of products of some rows with `x`.
 #[inline(always)]
-fn row(w: &[u16], x: &[f32], widen: impl Fn([u16; LANES]) -> [f32; LANES]) -> f32 {
-    let mut sums = [[0.0f32; LANES]; STREAMS];
-    let (w_blocks, w_rest) = w.as_chunks::<{ LANES * STREAMS }>();
-    let (x_blocks, x_rest) = x.as_chunks::<{ LANES * STREAMS }>();
-    for (w, x) in w_blocks.iter().zip(x_blocks) {
-        let (w, x) = (w.as_chunks::<LANES>().0, x.as_chunks::<LANES>().0);
-        for stream in 0..STREAMS {
-            let wide = widen(w[stream]);
-            for lane in 0..LANES {
-                sums[stream][lane] = wide[lane].mul_add(x[stream][lane], sums[stream][lane]);
+fn sums<const ROWS: usize>(
+    w: [&[u16]; ROWS],
+    x: &[f32],
+    widen: impl Fn([u16; LANES]) -> [f32; LANES] + Copy,
+) -> [f32; ROWS] {
+    const BLOCK: usize = LANES * SUMS;
+    let mut sums = [[[0.0f32; LANES]; SUMS]; ROWS];
+    let (x_blocks, x_rest) = x.as_chunks::<BLOCK>();
+    let blocks = w.map(|row| &row.as_chunks::<BLOCK>().0[..x_blocks.len()]);
+    for (at, x) in x_blocks.iter().enumerate() {
+        for row in 0..ROWS {
+            for part in 0..SUMS {
+                let first = part * LANES;
+                let wide = widen(std::array::from_fn(|lane| blocks[row][at][first + lane]));
+                for lane in 0..LANES {
+                    sums[row][part][lane] = wide[lane].mul_add(x[first + lane], sums[row][part][lane]);
+                }
             }
         }
     }
-    let rest: f32 = w_rest
-        .iter()
-        .zip(x_rest)
-        .map(|(&w, x)| f16::from_bits(w).to_f32() * x)
-        .sum();
-    sums.as_flattened().iter().sum::<f32>() + rest
+    std::array::from_fn(|row| {
+        let rest = w[row][x_blocks.len() * BLOCK..].iter().zip(x_rest);
+        let rest: f32 = rest.map(|(&w, x)| f16::from_bits(w).to_f32() * x).sum();
+        sums[row].as_flattened().iter().sum::<f32>() + rest
+    })
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{__m128i, _mm256_cvtph_ps};
 
-    use super::{LANES, row};
+    use super::{LANES, every_row};
 
     pub(super) fn is_available() -> bool {
         is_x86_feature_detected!("avx2")
@@ -76,9 +99,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn rows(y: &mut [f32], w: &[u16], x: &[f32]) {
-        for (y, w) in y.iter_mut().zip(w.chunks_exact(x.len())) {
-            *y = row(w, x, |halves| widen(halves));
-        }
+        every_row(y, w, x, |halves| widen(halves));
     }
 
     #[inline]
