@@ -68,12 +68,12 @@ fn sums<const ROWS: usize>(
     let (x_blocks, x_rest) = x.as_chunks::<BLOCK>();
     let blocks = w.map(|row| &row.as_chunks::<BLOCK>().0[..x_blocks.len()]);
     for (at, x) in x_blocks.iter().enumerate() {
-        for row in 0..ROWS {
-            for part in 0..SUMS {
+        for (sums, blocks) in sums.iter_mut().zip(blocks) {
+            for (part, sums) in sums.iter_mut().enumerate() {
                 let first = part * LANES;
-                let wide = widen(std::array::from_fn(|lane| blocks[row][at][first + lane]));
+                let wide = widen(std::array::from_fn(|lane| blocks[at][first + lane]));
                 for lane in 0..LANES {
-                    sums[row][part][lane] = wide[lane].mul_add(x[first + lane], sums[row][part][lane]);
+                    sums[lane] = wide[lane].mul_add(x[first + lane], sums[lane]);
                 }
             }
         }
