@@ -305,3 +305,41 @@ fn a_loader_without_drivers_is_an_absence() {
     );
     assert!(said.contains("absent: ") && said.contains("install "), "{said}");
 }
+
+/// Child of the test below: the first launch of one case, and of the same case loaded again.
+#[test]
+#[ignore = "started by a_case_loaded_again_compiles_nothing"]
+#[allow(clippy::print_stdout, reason = "the parent reads it")]
+fn first_launches() {
+    let gemm = workload("gemm.i8.v1");
+    let case = &gemm.spec.cases[0].dims;
+    let inputs = inputs::generate(gemm, case, &fresh_seed().0);
+    for device in devices() {
+        let first_launch = |_| {
+            let mut loaded = device.load(gemm, case, &inputs, 1).expect("a small case");
+            loaded.run(1).expect("a launch").host_ns
+        };
+        let [cold, again] = [0, 1].map(first_launch);
+        println!("launches: {cold} {again}");
+    }
+}
+
+/// Mesa keeps compiled shaders in the home folder unless it is told not to.
+#[test]
+fn a_case_loaded_again_compiles_nothing() {
+    let child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "vulkan::first_launches", "--ignored", "--nocapture"])
+        .env("MESA_SHADER_CACHE_DISABLE", "true")
+        .output()
+        .expect("a child");
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{said}");
+    for line in said.lines().filter_map(|line| line.strip_prefix("launches: ")) {
+        let times: Vec<u64> = line
+            .split(' ')
+            .map(|ns| ns.parse().expect("nanoseconds"))
+            .collect();
+        // A driver that compiles earlier than the first launch has nothing to show here.
+        assert!(times[0] < 200_000_000 || times[1] < times[0] / 2, "{times:?} ns");
+    }
+}

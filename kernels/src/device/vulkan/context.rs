@@ -20,6 +20,7 @@ use vulkano::sync::fence::{Fence, FenceCreateInfo};
 use vulkano::{Version, VulkanError};
 
 use super::super::DeviceError;
+use super::pipeline::Pipelines;
 
 /// Longest wait for one submission. A batch is sized to take about a second; a driver that is silent for two minutes
 /// has hung, and waiting on would hang the program with it.
@@ -31,6 +32,7 @@ pub(super) struct Context {
     pub(super) device: Arc<Device>,
     pub(super) queue: Arc<Queue>,
     pub(super) commands: Arc<dyn CommandBufferAllocator>,
+    pub(super) pipelines: Pipelines,
     /// Low bits of a timestamp that count; `None` when the queue has no timestamps.
     timestamp_bits: Option<u32>,
 }
@@ -72,6 +74,7 @@ impl Context {
             device,
             queue,
             commands: Arc::new(commands),
+            pipelines: Pipelines::default(),
             timestamp_bits,
         })
     }

@@ -16,8 +16,8 @@ use super::super::extents::Extents;
 use super::super::{DeviceError, Elapsed, Loaded};
 use super::batch::Stopwatch;
 use super::context::{Context, Failure};
+use super::limits;
 use super::memory::Memory;
-use super::{limits, pipeline};
 use crate::workload::{Launch, POISON, Slot, Target, Workload};
 
 /// Launches kept in recorded batches before all are thrown away and recorded anew.
@@ -233,17 +233,10 @@ struct StepBuilder<'a> {
 
 impl<'a> StepBuilder<'a> {
     fn new(context: &'a Context, launches: &'a [Launch]) -> Result<Self, DeviceError> {
-        let mut made: HashMap<(&str, usize, usize), Arc<ComputePipeline>> = HashMap::new();
-        let mut pipelines = Vec::with_capacity(launches.len());
-        for launch in launches {
-            let key = (launch.kernel.name, launch.buffers.len(), launch.push.len());
-            let pipeline = match made.get(&key) {
-                Some(pipeline) => Arc::clone(pipeline),
-                None => pipeline::make(context, launch)?,
-            };
-            made.insert(key, Arc::clone(&pipeline));
-            pipelines.push(pipeline);
-        }
+        let pipelines = launches
+            .iter()
+            .map(|launch| context.pipelines.of(context, launch))
+            .collect::<Result<_, _>>()?;
         let descriptors =
             StandardDescriptorSetAllocator::new(Arc::clone(&context.device), Default::default());
         Ok(Self {

@@ -4,8 +4,8 @@
     reason = "vulkano cannot check that SPIR-V is valid; spirv-val does so when it is rebuilt"
 )]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vulkano::descriptor_set::layout::{
     DescriptorSetLayout, DescriptorSetLayoutBinding, DescriptorSetLayoutCreateInfo, DescriptorType,
@@ -20,8 +20,31 @@ use super::super::DeviceError;
 use super::context::Context;
 use crate::workload::Launch;
 
+/// Pipelines of a device, each made once: software devices compile a shader when it first runs, which a later case of the
+/// same kernels must not pay again.
+#[derive(Default)]
+pub(super) struct Pipelines {
+    made: Mutex<HashMap<Key, Arc<ComputePipeline>>>,
+}
+
+/// The kernel's name, and how many buffers and words it takes.
+type Key = (&'static str, usize, usize);
+
+impl Pipelines {
+    pub(super) fn of(&self, context: &Context, launch: &Launch) -> Result<Arc<ComputePipeline>, DeviceError> {
+        let key = (launch.kernel.name, launch.buffers.len(), launch.push.len());
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = made.get(&key) {
+            return Ok(Arc::clone(pipeline));
+        }
+        let pipeline = make(context, launch)?;
+        made.insert(key, Arc::clone(&pipeline));
+        Ok(pipeline)
+    }
+}
+
 /// The pipeline of one launch: set 0 holds its buffers, push constants its words.
-pub(super) fn make(context: &Context, launch: &Launch) -> Result<Arc<ComputePipeline>, DeviceError> {
+fn make(context: &Context, launch: &Launch) -> Result<Arc<ComputePipeline>, DeviceError> {
     let kernel = launch.kernel;
     let code = kernel.spirv.ok_or_else(|| DeviceError::NoCode {
         device: context.id.clone(),
