@@ -8,7 +8,7 @@ use kernels::device::Device;
 use kernels::workload::{Target, bytes};
 
 use super::prover::{Prover, case};
-use super::size::{Proof, Sized, Trial, fit, steps, with, without_table_s};
+use super::size::{Proof, Run, Sized, Trial, fit, steps, with, without_table_s};
 use crate::exit::{Done, Failure, fail};
 use crate::interrupt;
 
@@ -62,13 +62,14 @@ fn warm_up(bench: &mut Bench<'_>, work: Work, took: Duration) -> Done<Sized> {
     }
     let share = (WARM_UP_S / took.as_secs_f64().max(WARM_UP_S)).min(1.0);
     let short = ((steps(&work) as f64 * share) as u64).max(1);
-    let once_s = bench.seconds(&with(work, work.lanes(), 1))?;
-    let fixed_s = without_table_s(&work, once_s, bench)?;
-    bench.seconds(&with(work, work.lanes(), short))?;
+    let run = Run::of(with(work, work.lanes(), short), bench)?;
+    let once = Run::of(with(work, work.lanes(), 1), bench)?;
+    let idle_s = run.fixed_s(&once);
+    let fixed_s = without_table_s(&work, idle_s, bench)?;
     Ok(Sized {
         work,
         fixed_s,
-        table_s: once_s - fixed_s,
+        table_s: idle_s - fixed_s,
         expected_s: took.as_secs_f64(),
     })
 }

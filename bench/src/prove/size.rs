@@ -117,15 +117,27 @@ impl Proof {
 }
 
 /// One run of some work.
-struct Run {
+#[derive(Clone, Copy)]
+pub(super) struct Run {
     work: Work,
     seconds: f64,
 }
 
 impl Run {
-    fn of(work: Work, trial: &mut dyn Trial) -> Done<Self> {
+    pub(super) fn of(work: Work, trial: &mut dyn Trial) -> Done<Self> {
         let seconds = trial.seconds(&work)?.max(1e-9);
         Ok(Self { work, seconds })
+    }
+
+    /// Seconds that a run would take without steps, by this one and a shorter one: a step is work, and on a slow device
+    /// much of what the shorter run takes. A run that is no longer than the other says nothing, and all counts as fixed.
+    pub(super) fn fixed_s(&self, shorter: &Self) -> f64 {
+        let [units, fewer] = [self, shorter].map(|run| run.work.units() as f64);
+        if units <= fewer {
+            return shorter.seconds;
+        }
+        let fixed_s = (shorter.seconds * units - self.seconds * fewer) / (units - fewer);
+        fixed_s.clamp(0.0, shorter.seconds)
     }
 
     /// Seconds beside the fixed ones; of a run that is nearly all fixed, no more than a tenth is believed to be noise.
@@ -145,66 +157,67 @@ pub(crate) fn fit(proof: Proof, target_s: f64, trial: &mut dyn Trial) -> Done<Si
     if let Some(reason) = trial.obstacle(&smallest) {
         return Err(trial.unfit(reason));
     }
+    // Where kernels are compiled when they first run, that would be taken for a slow device.
+    trial.seconds(&smallest)?;
     let first = match proof {
         Proof::Mlp => width(smallest, target_s, trial)?,
         Proof::Vram => table(smallest, target_s, trial)?,
     };
-    let (run, once_s) = settled(proof, first, target_s, trial)?;
-    let rate = run.rate(once_s);
-    let (shape, once_s) = readable(&run.work, once_s, rate, target_s);
-    let left = (target_s - once_s).max(target_s / 10.0);
+    let (run, idle_s) = settled(proof, first, target_s, trial)?;
+    let rate = run.rate(idle_s);
+    let (shape, idle_s) = readable(&run.work, idle_s, rate, target_s);
+    let left = (target_s - idle_s).max(target_s / 10.0);
     let steps = affordable(&shape, rate * left / step_units(&shape)).max(fewest_steps(&shape));
     let work = with(shape, shape.lanes(), steps);
-    let fixed_s = without_table_s(&work, once_s, trial)?;
+    let fixed_s = without_table_s(&work, idle_s, trial)?;
     Ok(Sized {
         work,
         fixed_s,
-        table_s: once_s - fixed_s,
-        expected_s: once_s + work.units() as f64 / rate,
+        table_s: idle_s - fixed_s,
+        expected_s: idle_s + work.units() as f64 / rate,
     })
 }
 
-/// What is left of `once_s`, the seconds of a run of one step, without filling the table.
-pub(super) fn without_table_s(work: &Work, once_s: f64, trial: &mut dyn Trial) -> Done<f64> {
+/// What is left of `idle_s`, the seconds of a run without its steps, without filling the table.
+pub(super) fn without_table_s(work: &Work, idle_s: f64, trial: &mut dyn Trial) -> Done<f64> {
     match work {
-        Work::Mlp { .. } => Ok(once_s),
+        Work::Mlp { .. } => Ok(idle_s),
         Work::Vram { lanes, .. } => {
             let tiny = with_entries(with(*work, *lanes, 1), 1);
-            Ok(trial.seconds(&tiny)?.min(once_s))
+            Ok(trial.seconds(&tiny)?.min(idle_s))
         }
     }
 }
 
 /// A run of the right shape and long enough, and the seconds of one without its steps.
 fn settled(proof: Proof, first: Work, target_s: f64, trial: &mut dyn Trial) -> Done<(Run, f64)> {
-    let mut run = Run::of(first, trial)?;
-    let mut once_s = run.seconds;
+    let mut once = Run::of(first, trial)?;
+    let mut run = once;
     for _ in 0..TRIALS {
-        match next(proof, target_s, &run, once_s, trial) {
+        match next(proof, target_s, &run, run.fixed_s(&once), trial) {
             Some(work) => run = Run::of(work, trial)?,
             None => break,
         }
     }
     // What a run takes without its steps grows with the lanes; of proof.vram it is the table, which has been timed.
     if proof == Proof::Mlp && run.work.lanes() != first.lanes() {
-        once_s = trial.seconds(&with(run.work, run.work.lanes(), 1))?;
+        once = Run::of(with(run.work, run.work.lanes(), 1), trial)?;
     }
-    let once_s = once_s.min(run.seconds);
-    Ok((run, once_s))
+    Ok((run, run.fixed_s(&once)))
 }
 
 /// The same with a table, if there is one, that is read often enough in the time that is left, and its seconds.
-fn readable(work: &Work, once_s: f64, rate: f64, target_s: f64) -> (Work, f64) {
-    let (mut work, mut once_s) = (*work, once_s);
+fn readable(work: &Work, idle_s: f64, rate: f64, target_s: f64) -> (Work, f64) {
+    let (mut work, mut idle_s) = (*work, idle_s);
     while let Work::Vram { entries, .. } = work {
-        let reads = rate * (target_s - once_s);
+        let reads = rate * (target_s - idle_s);
         if entries <= FEWEST_ENTRIES || reads >= (entries * READS_OF_AN_ENTRY) as f64 {
             break;
         }
         work = with_entries(work, entries / 2);
-        once_s /= 2.0;
+        idle_s /= 2.0;
     }
-    (work, once_s)
+    (work, idle_s)
 }
 
 /// Steps below which the work would show nothing.
