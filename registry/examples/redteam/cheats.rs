@@ -112,10 +112,14 @@ impl Site {
         Self { served, trust }
     }
 
-    /// Stops it, and holds its folder to what it should hold.
+    /// Stops it, and holds its folder to what it should hold: all that was seen, and the ends of attempts that were left.
     pub(crate) fn close(self) {
         let entries = self.entries();
-        self.served.stop_sound(entries);
+        let report = self.served.stop();
+        assert!(
+            report.is_sound() && report.entries >= entries,
+            "{entries}: {report}"
+        );
     }
 
     /// Entries of the log.

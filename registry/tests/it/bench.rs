@@ -49,12 +49,17 @@ impl Served {
 
     /// Stops, and holds the folder to what it should hold.
     pub(crate) fn stop_sound(self, entries: u64) {
-        self.running.stop().unwrap();
-        let report = registry::fsck(&self.folder.path().join("data")).unwrap();
+        let report = self.stop();
         assert!(
             report.is_sound() && report.entries == entries,
             "{entries}: {report}"
         );
+    }
+
+    /// Stops, and looks through what is left.
+    pub(crate) fn stop(self) -> registry::FsckReport {
+        self.running.stop().unwrap();
+        registry::fsck(&self.folder.path().join("data")).unwrap()
     }
 
     pub(crate) fn trust(&self) -> TrustedRoot {
