@@ -1,4 +1,4 @@
-// prelude: half/half.glsl
+// prelude: half/sum.glsl
 // y = (x - mean) / sqrt(mean((x - mean)^2) + 1e-5) * w + b in f16 with f32 inside, one workgroup per row. Mirrors
 // layernorm_f16.cu; reference.rs is the authority.
 //   x, y   rows * cols halves, row-major, two to a word
@@ -19,23 +19,7 @@ layout(std430, binding = 2) readonly buffer B1 { uint b1[]; };
 layout(std430, binding = 3) buffer Y4 { uvec4 y4[]; };
 layout(std430, binding = 3) buffer Y1 { uint y1[]; };
 
-const uint LANES = 256;
 const float EPSILON = 1e-5;
-shared float partial[LANES];
-
-float total(uint lane, float mine) {
-    partial[lane] = mine;
-    barrier();
-    for (uint half_width = LANES / 2; half_width > 0; half_width /= 2) {
-        if (lane < half_width) {
-            partial[lane] += partial[lane + half_width];
-        }
-        barrier();
-    }
-    float result = partial[0];
-    barrier();  // every lane has read partial[0] before it is overwritten
-    return result;
-}
 
 float sum_of_pair(uint x) {
     vec2 v = unpackHalf2x16(x);
@@ -59,14 +43,14 @@ void wide_row(uint lane, uint row) {
         uvec4 v = x4[first + i];
         sum += (sum_of_pair(v.x) + sum_of_pair(v.y)) + (sum_of_pair(v.z) + sum_of_pair(v.w));
     }
-    precise float mean = total(lane, sum) * share;
+    precise float mean = tree_sum(sum) * share;
     float squares = 0;
     for (uint i = lane; i < vectors; i += LANES) {
         uvec4 v = x4[first + i];
         squares += (squares_of_pair(v.x, mean) + squares_of_pair(v.y, mean)) +
                    (squares_of_pair(v.z, mean) + squares_of_pair(v.w, mean));
     }
-    float scale = 1 / sqrt(total(lane, squares) * share + EPSILON);
+    float scale = 1 / sqrt(tree_sum(squares) * share + EPSILON);
     for (uint i = lane; i < vectors; i += LANES) {
         uvec4 v = x4[first + i], u = w4[i], t = b4[i];
         y4[first + i] = uvec4(normal_pair(v.x, u.x, t.x, mean, scale), normal_pair(v.y, u.y, t.y, mean, scale),
@@ -85,13 +69,13 @@ void narrow_row(uint lane, uint row) {
         sum += x_at(first + col);
     }
     // Not fused with the differences below: a row of one column has exactly its mean.
-    precise float mean = total(lane, sum) * share;
+    precise float mean = tree_sum(sum) * share;
     float squares = 0;
     for (uint col = lane; col < cols; col += LANES) {
         float rest = x_at(first + col) - mean;
         squares += rest * rest;
     }
-    float scale = 1 / sqrt(total(lane, squares) * share + EPSILON);
+    float scale = 1 / sqrt(tree_sum(squares) * share + EPSILON);
     for (uint col = lane; col < cols; col += LANES) {
         float weight = half_at(w1[col / 2], col);
         float bias = half_at(b1[col / 2], col);

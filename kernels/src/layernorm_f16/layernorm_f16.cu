@@ -1,4 +1,4 @@
-// prelude: half/half.cuh
+// prelude: half/sum.cuh
 // y = (x - mean) / sqrt(mean((x - mean)^2) + 1e-5) * w + b by rows, f16 in and out, f32 between. Mirrors
 // layernorm_f16.comp; reference.rs is the authority.
 //   x, y   rows * cols halves, row-major, aligned to 2 bytes
@@ -6,22 +6,6 @@
 //   cols   columns per row, > 0; need not be a multiple of blockDim.x
 //   share  the bits of 1 / cols
 //   grid   any number of blocks of 256 threads: blocks stride over the rows; 1 KiB of shared memory
-
-#define LANES 256
-
-// Sum over the lanes in a fixed tree; every lane gets it.
-static __device__ float tree_sum(float* partial, float mine) {
-    const unsigned lane = threadIdx.x;
-    partial[lane] = mine;
-    for (unsigned half = LANES / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (lane < half) partial[lane] += partial[lane + half];
-    }
-    __syncthreads();
-    const float sum = partial[0];
-    __syncthreads();  // every lane has read the sum before the next one overwrites it
-    return sum;
-}
 
 static __device__ float sum_of_pair(unsigned x) {
     const float2 v = widen2(x);
@@ -43,7 +27,6 @@ extern "C" __global__ void __launch_bounds__(LANES)
     layernorm_f16(const unsigned short* __restrict__ x, const unsigned short* __restrict__ w,
                   const unsigned short* __restrict__ b, unsigned short* __restrict__ y, unsigned rows, unsigned cols,
                   unsigned share) {
-    __shared__ float partial[LANES];
     const unsigned long long bits = reinterpret_cast<unsigned long long>(x) | reinterpret_cast<unsigned long long>(w) |
                                     reinterpret_cast<unsigned long long>(b) | reinterpret_cast<unsigned long long>(y);
     const unsigned vectors = cols % 8 == 0 && (bits & 15) == 0 ? cols / 8 : 0;
@@ -63,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(LANES)
         }
         for (unsigned i = tail; i < cols; i += LANES) sum += widen(from[i]);
         // Not fused with the differences below: a row of one column has exactly its mean.
-        const float mean = __fmul_rn(tree_sum(partial, sum), __uint_as_float(share));
+        const float mean = __fmul_rn(tree_sum(sum), __uint_as_float(share));
 
         float squares = 0.0f;
         for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
@@ -75,7 +58,7 @@ extern "C" __global__ void __launch_bounds__(LANES)
             const float rest = widen(from[i]) - mean;
             squares += rest * rest;
         }
-        const float scale = 1.0f / sqrtf(tree_sum(partial, squares) * __uint_as_float(share) + 1e-5f);
+        const float scale = 1.0f / sqrtf(tree_sum(squares) * __uint_as_float(share) + 1e-5f);
 
         for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
             const uint4 v = wide_from[i], u = wide_w[i], t = wide_b[i];

@@ -1,4 +1,4 @@
-// prelude: half/half.glsl
+// prelude: half/sum.glsl
 // y = x / sqrt(mean(x^2) + 1e-5) * w in f16 with f32 inside, one workgroup per row. Mirrors rmsnorm_f16.cu;
 // reference.rs is the authority.
 //   x, y   rows * cols halves, row-major, two to a word
@@ -13,23 +13,7 @@ layout(std430, binding = 0) readonly buffer X { uint x[]; };
 layout(std430, binding = 1) readonly buffer W { uint w[]; };
 layout(std430, binding = 2) buffer Y { uint y[]; };
 
-const uint LANES = 256;
 const float EPSILON = 1e-5;
-shared float partial[LANES];
-
-float total(uint lane, float mine) {
-    partial[lane] = mine;
-    barrier();
-    for (uint half_width = LANES / 2; half_width > 0; half_width /= 2) {
-        if (lane < half_width) {
-            partial[lane] += partial[lane + half_width];
-        }
-        barrier();
-    }
-    float result = partial[0];
-    barrier();  // every lane has read partial[0] before it is overwritten
-    return result;
-}
 
 void main() {
     uint lane = gl_LocalInvocationIndex;
@@ -44,7 +28,7 @@ void main() {
             sum += left * left;
             sum += right * right;
         }
-        float scale = 1 / sqrt(total(lane, sum) / float(cols) + EPSILON);
+        float scale = 1 / sqrt(tree_sum(sum) / float(cols) + EPSILON);
         for (uint pair = lane; pair < pairs; pair += LANES) {
             uint at = first + 2 * pair;
             vec2 weight = unpackHalf2x16(w[pair]);

@@ -1,26 +1,10 @@
-// prelude: half/half.cuh
+// prelude: half/sum.cuh
 // y = x / sqrt(mean(x^2) + 1e-5) * w by rows, f16 in and out, f32 between. Mirrors rmsnorm_f16.comp; reference.rs is
 // the authority.
 //   x, y   rows * cols halves, row-major, aligned to 2 bytes
 //   w      cols halves
 //   cols   columns per row, > 0; need not be a multiple of blockDim.x
 //   grid   any number of blocks of 256 threads: blocks stride over the rows; 1 KiB of shared memory
-
-#define LANES 256
-
-// Sum over the lanes in a fixed tree; every lane gets it.
-static __device__ float tree_sum(float* partial, float mine) {
-    const unsigned lane = threadIdx.x;
-    partial[lane] = mine;
-    for (unsigned half = LANES / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (lane < half) partial[lane] += partial[lane + half];
-    }
-    __syncthreads();
-    const float sum = partial[0];
-    __syncthreads();  // every lane has read the sum before the next row overwrites it
-    return sum;
-}
 
 static __device__ float square_of_pair(unsigned pair) {
     const float2 v = widen2(pair);
@@ -36,7 +20,6 @@ static __device__ unsigned scaled_pair(unsigned x, unsigned w, float scale) {
 extern "C" __global__ void __launch_bounds__(LANES)
     rmsnorm_f16(const unsigned short* __restrict__ x, const unsigned short* __restrict__ w,
                 unsigned short* __restrict__ y, unsigned rows, unsigned cols) {
-    __shared__ float partial[LANES];
     const unsigned long long bits = reinterpret_cast<unsigned long long>(x) | reinterpret_cast<unsigned long long>(w) |
                                     reinterpret_cast<unsigned long long>(y);
     const unsigned vectors = cols % 8 == 0 && (bits & 15) == 0 ? cols / 8 : 0;
@@ -54,7 +37,7 @@ extern "C" __global__ void __launch_bounds__(LANES)
             const float v = widen(x[start + i]);
             squares += v * v;
         }
-        const float mean = tree_sum(partial, squares) / static_cast<float>(cols);
+        const float mean = tree_sum(squares) / static_cast<float>(cols);
         const float scale = 1.0f / sqrtf(mean + 1e-5f);
         for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
             const uint4 v = wide_x[i], u = wide_w[i];

@@ -83,9 +83,15 @@ impl Library {
 pub(crate) fn compiled(source: &Path) -> Result<PathBuf, String> {
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let text = read(source)?;
-    let prelude = prelude(&text);
-    let before = prelude.as_deref().map(read).transpose()?.unwrap_or_default();
-    let identity = [before, text, read(HEADER.as_ref())?, FLAGS.concat().into_bytes()].concat();
+    let mut preludes: Vec<PathBuf> = Vec::new();
+    let mut identity = [read(HEADER.as_ref())?, FLAGS.concat().into_bytes(), text.clone()].concat();
+    let mut before = prelude(&text);
+    while let Some(path) = before {
+        let text = read(&path)?;
+        identity.extend_from_slice(&text);
+        before = prelude(&text);
+        preludes.insert(0, path);
+    }
     let digest = Sha256::of(&identity).to_string();
     let stem = source
         .file_stem()
@@ -101,26 +107,26 @@ pub(crate) fn compiled(source: &Path) -> Result<PathBuf, String> {
     if !library.exists() {
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let unfinished = library.with_extension(format!("{}", std::process::id()));
-        compile(source, prelude.as_deref(), &unfinished)?;
+        compile(source, &preludes, &unfinished)?;
         fs::rename(&unfinished, &library).map_err(|error| format!("{}: {error}", library.display()))?;
     }
     Ok(library)
 }
 
-/// The file that a source begins with, as `ci/device-code` reads its first line.
+/// The file that a source or a prelude begins with, as `ci/device-code` reads its first line.
 fn prelude(source: &[u8]) -> Option<PathBuf> {
     let first = source.split(|byte| *byte == b'\n').next()?;
     let name = std::str::from_utf8(first).ok()?.strip_prefix("// prelude: ")?;
     Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name))
 }
 
-fn compile(source: &Path, prelude: Option<&Path>, library: &Path) -> Result<(), String> {
+fn compile(source: &Path, preludes: &[PathBuf], library: &Path) -> Result<(), String> {
     let output = Command::new("g++")
         .args(FLAGS)
         .args(["-include", HEADER])
         .args(
-            prelude
-                .into_iter()
+            preludes
+                .iter()
                 .flat_map(|prelude| [Path::new("-include"), prelude]),
         )
         .arg(source)
