@@ -27,6 +27,7 @@ mod gemm_f32;
 mod gemm_f32_exact;
 mod gemm_i8;
 mod gemv_f16;
+mod groupnorm_f16;
 mod layernorm_f16;
 mod mem_copy;
 mod mem_gather;
