@@ -109,16 +109,24 @@ pub enum Dtype {
     Bf16,
     I8,
     I32,
+    /// Two elements to a byte, the low nibble first; a nibble stands for its value minus 8: -8 .. 7.
+    Q4,
 }
 
 impl Dtype {
-    /// Bytes of one element.
-    pub fn size(self) -> u64 {
+    /// Bits of one element.
+    pub fn bits(self) -> u64 {
         match self {
-            Self::F32 | Self::I32 => 4,
-            Self::F16 | Self::Bf16 => 2,
-            Self::I8 => 1,
+            Self::F32 | Self::I32 => 32,
+            Self::F16 | Self::Bf16 => 16,
+            Self::I8 => 8,
+            Self::Q4 => 4,
         }
+    }
+
+    /// Bytes of that many elements, the last one filled up; `None` past 2^64-1 bits.
+    pub fn bytes(self, elements: u64) -> Option<u64> {
+        Some(elements.checked_mul(self.bits())?.div_ceil(8))
     }
 }
 
@@ -200,6 +208,20 @@ mod tests {
             Formula("4*m*k + 4*n*k + 4*m*n".into()).eval(&dims()),
             Ok(84 + 140 + 60)
         );
+    }
+
+    #[test]
+    fn nibbles_fill_bytes_and_other_elements_take_whole_ones() {
+        let bytes = |dtype: Dtype, elements| dtype.bytes(elements);
+        assert_eq!(
+            [0, 1, 2, 33].map(|n| bytes(Dtype::Q4, n)),
+            [0, 1, 1, 17].map(Some)
+        );
+        assert_eq!(
+            [Dtype::F32, Dtype::Bf16, Dtype::I8].map(|dtype| bytes(dtype, 3)),
+            [12, 6, 3].map(Some)
+        );
+        assert_eq!(bytes(Dtype::Q4, u64::MAX), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gemm_f16::WORKLOAD,
     &crate::gemm_i8::WORKLOAD,
     &crate::gemv_f16::WORKLOAD,
+    &crate::gemv_q4::WORKLOAD,
     &crate::softmax_f32::WORKLOAD,
     &crate::rmsnorm_f16::WORKLOAD,
     &crate::layernorm_f16::WORKLOAD,

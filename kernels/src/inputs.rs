@@ -30,6 +30,18 @@ pub(crate) fn f16_times_power(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], pow
     bytes
 }
 
+/// An f16 tensor without zeros: 2^`power` to 2^(`power` + 1) in 1024 steps, of either sign. Half-word e of the stream gives
+/// element e its sign, by the highest bit, and its fraction, by the ten lowest. `power` is -14 to 15.
+pub(crate) fn normal_f16s(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], power: i16) -> Vec<u8> {
+    let exponent = (15 + power).cast_unsigned() << 10;
+    let mut bytes = drawn(tensor, Form::I8, dims, seed);
+    let (halves, _) = bytes.as_chunks_mut();
+    halves.par_iter_mut().for_each(|half| {
+        *half = (u16::from_le_bytes(*half) & 0x83FF | exponent).to_le_bytes();
+    });
+    bytes
+}
+
 /// An index tensor: words of its stream times `below` over 2^32, rounded down. `below` is at most 2^32.
 pub(crate) fn indices(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], below: u64) -> Vec<u8> {
     let mut bytes = drawn(tensor, Form::I8, dims, seed);
@@ -77,6 +89,26 @@ mod tests {
         let ends = 0..3 * 4001;
         let pairs = f16s(&one, ends.clone()).zip(f16s(&four, ends));
         assert!({ pairs }.all(|(one, four)| 4.0 * one == four));
+    }
+
+    #[test]
+    fn normal_halves_fill_one_power_of_two_of_both_signs() {
+        let spec = find("gelu.f16.v1").expect("in the catalogue").spec;
+        let dims = dims_of(&[("rows", 3), ("cols", 4001)]);
+        for power in [-14, -8, 15] {
+            let drawn = normal_f16s(&spec.inputs[0], &dims, &[7; 32], power);
+            let drawn: Vec<f32> = f16s(&drawn, 0..3 * 4001).collect();
+            let unit = f32::from(power).exp2();
+            assert!(
+                drawn
+                    .iter()
+                    .all(|value| (unit..2.0 * unit).contains(&value.abs()))
+            );
+            let negative = drawn.iter().filter(|value| value.is_sign_negative()).count();
+            assert!((5_500..6_500).contains(&negative), "{negative} of 12,003");
+            let above = drawn.iter().filter(|value| value.abs() >= 1.5 * unit).count();
+            assert!((5_500..6_500).contains(&above), "{above} of 12,003");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod gemm_f32_exact;
 mod gemm_i8;
 mod gemv_f16;
 mod groupnorm_f16;
+mod gemv_q4;
 mod layernorm_f16;
 mod mem_copy;
 mod mem_gather;

@@ -74,8 +74,12 @@ pub fn elements(tensor: &Tensor, dims: &Dims) -> u64 {
 }
 
 /// Dense bytes of a tensor in one case. Devices pad buffers to whole words; the padding is no output.
+///
+/// # Panics
+/// Past 2^64-1 bits, more than any memory.
 pub fn bytes(tensor: &Tensor, dims: &Dims) -> u64 {
-    elements(tensor, dims) * tensor.dtype.size()
+    let bytes = tensor.dtype.bytes(elements(tensor, dims));
+    bytes.expect("fewer than 2^64 bits")
 }
 
 /// What a plan is made for. Tile shapes may follow it; the order of operations must not.

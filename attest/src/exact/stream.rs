@@ -41,6 +41,7 @@ impl Form {
             Dtype::F16 => Some(Self::F16),
             Dtype::Bf16 => Some(Self::Bf16),
             Dtype::I8 => Some(Self::I8),
+            Dtype::Q4 => Some(Self::Q4),
             Dtype::I32 => None,
         }
     }

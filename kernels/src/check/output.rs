@@ -61,13 +61,12 @@ impl Output<'_> {
 
     /// No element holds the poison, no float is NaN.
     pub(super) fn expect_written(&self) -> Result<(), Mismatch> {
-        let size = self.tensor.dtype.size() as usize;
         match unwritten::first(self.tensor.dtype, self.bytes) {
             None => Ok(()),
             Some(element) => Err(Mismatch::Unwritten {
                 workload: self.workload.spec.id.clone(),
                 place: self.rows.place(element as u64),
-                bits: bits(&self.bytes[element * size..][..size]),
+                bits: bits(self.tensor.dtype, self.bytes, element),
             }),
         }
     }
@@ -94,7 +93,7 @@ impl Output<'_> {
             .position_first(|(got, want)| got != want);
         if let Some(byte) = unequal {
             let dtype = self.tensor.dtype;
-            let element = byte / dtype.size() as usize;
+            let element = byte * 8 / dtype.bits() as usize;
             return Err(self.mismatch(
                 element,
                 value(dtype, self.bytes, element),
@@ -102,7 +101,7 @@ impl Output<'_> {
             ));
         }
         let mut tally = Tally::default();
-        tally.equal(want.len() as u64 / self.tensor.dtype.size());
+        tally.equal(want.len() as u64 * 8 / self.tensor.dtype.bits());
         Ok(tally)
     }
 

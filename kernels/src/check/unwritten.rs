@@ -3,17 +3,16 @@
 use attest::spec::Dtype;
 use rayon::prelude::*;
 
-use super::element::bits;
+use super::element::word;
 use crate::workload::POISON;
 
-/// Bytes of an i8 output that are judged together. One word of it may equal the poison by chance, once in 2^32 words; two
-/// words in a row do not. I8 outputs are whole multiples of this.
-pub(super) const I8_RUN: usize = 8;
+/// Bytes of an output of bytes or nibbles that are judged together. One word of it may equal the poison by chance, once in
+/// 2^32 words; two words in a row do not. Such outputs are whole multiples of this.
+pub(super) const RUN: usize = 8;
 
 /// The first element that holds the poison, or NaN in a float.
 pub(super) fn first(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
     const STRIP: usize = 1 << 16;
-    let size = dtype.size() as usize;
     let (run, unwritten) = judge(dtype);
     let found = bytes
         .par_chunks(STRIP * run)
@@ -22,17 +21,17 @@ pub(super) fn first(dtype: Dtype, bytes: &[u8]) -> Option<usize> {
             let within = bytes.chunks_exact(run).position(unwritten)?;
             Some(strip * STRIP + within)
         });
-    found.map(|index| index * run / size)
+    found.map(|index| index * run * 8 / dtype.bits() as usize)
 }
 
 /// Bytes judged at once, and whether they were left as poison or are NaN. Both halves of the poison are NaN as f16 and bf16.
 fn judge(dtype: Dtype) -> (usize, fn(&[u8]) -> bool) {
     match dtype {
-        Dtype::F32 => (4, |element| f32::from_bits(bits(element)).is_nan()),
-        Dtype::F16 => (2, |element| half::f16::from_bits(bits(element) as u16).is_nan()),
-        Dtype::Bf16 => (2, |element| half::bf16::from_bits(bits(element) as u16).is_nan()),
-        Dtype::I32 => (4, |element| bits(element) == POISON),
-        Dtype::I8 => (I8_RUN, |run| run.chunks_exact(4).all(|word| bits(word) == POISON)),
+        Dtype::F32 => (4, |element| f32::from_bits(word(element)).is_nan()),
+        Dtype::F16 => (2, |element| half::f16::from_bits(word(element) as u16).is_nan()),
+        Dtype::Bf16 => (2, |element| half::bf16::from_bits(word(element) as u16).is_nan()),
+        Dtype::I32 => (4, |element| word(element) == POISON),
+        Dtype::I8 | Dtype::Q4 => (RUN, |run| run.chunks_exact(4).all(|bytes| word(bytes) == POISON)),
     }
 }
 

@@ -159,15 +159,16 @@ pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
         Dtype::Bf16 => "bf16",
         Dtype::I8 => "i8",
         Dtype::I32 => "i32",
+        Dtype::Q4 => "q4",
     }
 }
 
-/// Colour of a type, the same in every roofline.
+/// Colour of a type, the same in every roofline; nibbles are multiplied as bytes and have their colour.
 pub(crate) fn series(dtype: Option<Dtype>) -> usize {
     match dtype {
         Some(Dtype::F32) => 0,
         Some(Dtype::F16) => 1,
-        Some(Dtype::I8) => 2,
+        Some(Dtype::I8 | Dtype::Q4) => 2,
         Some(Dtype::Bf16) => 3,
         Some(Dtype::I32) => 4,
         None => 5,

@@ -54,14 +54,14 @@ pub(super) fn tensors(workload: &Workload, dims: &Dims) -> Result<Vec<u64>, Stri
 }
 
 pub(super) fn tensor_bytes(tensor: &Tensor, dims: &Dims) -> Result<u64, String> {
-    tensor.shape.iter().try_fold(tensor.dtype.size(), |bytes, name| {
+    let exceeded = || format!("tensor {} exceeds 2^64-1 bits", tensor.name);
+    let elements = tensor.shape.iter().try_fold(1u64, |elements, name| {
         let size = dims
             .get(name)
             .ok_or_else(|| format!("the case gives no size for dimension {name}"))?;
-        bytes
-            .checked_mul(*size)
-            .ok_or_else(|| format!("tensor {} exceeds 2^64-1 bytes", tensor.name))
-    })
+        elements.checked_mul(*size).ok_or_else(exceeded)
+    })?;
+    tensor.dtype.bytes(elements).ok_or_else(exceeded)
 }
 
 pub(super) fn push_bytes(launch: &Launch) -> u32 {
