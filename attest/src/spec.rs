@@ -33,6 +33,9 @@ pub struct Spec {
     /// Bytes one launch must move at least once: each input read, each output written, and what the definition moves
     /// between them, as a table that is made and read.
     pub bytes: Formula,
+    /// Tokens of a language model that one launch takes in or makes; where there are, they are what speed is counted in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Formula>,
     /// What an output may differ from the f64 reference by; absent for [`Class::Exact`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,

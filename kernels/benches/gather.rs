@@ -13,7 +13,7 @@ use attest::exact::PUBLIC_SEED;
 use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
-use kernels::workload::{Plan, Workload, dim};
+use kernels::workload::{Kind, Plan, Workload, dim};
 use kernels::{catalogue, inputs, tree};
 use rayon::prelude::*;
 
@@ -49,6 +49,7 @@ static GATHER: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: Vec::new,
+    kind: Kind::Kernels,
 };
 
 fn gathered(table: &[[u64; 4]], first: u64, steps: u64) -> [u64; 4] {
@@ -81,6 +82,7 @@ static GATHER_SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     }],
     flop: Formula("0".into()),
     bytes: Formula("32*m*steps".into()),
+    tokens: None,
     tolerance: None,
 });
 

@@ -12,7 +12,7 @@ use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
 use attest::statement::DeviceKind;
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
-use kernels::workload::{Kernel, Launch, Plan, Slot, Workload};
+use kernels::workload::{Kind, Kernel, Launch, Plan, Slot, Workload};
 use kernels::{catalogue, inputs};
 
 /// Loads from storage buffers cost a processor far more than arithmetic: a naive kernel reaches 0.005.
@@ -43,6 +43,7 @@ static MADD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: Vec::new,
+    kind: Kind::Kernels,
 };
 
 static MADD_KERNEL: Kernel = Kernel {
@@ -67,6 +68,7 @@ static MADD_SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     }],
     flop: Formula("0".into()),
     bytes: Formula("4*n".into()),
+    tokens: None,
     tolerance: None,
 });
 

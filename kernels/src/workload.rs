@@ -24,6 +24,36 @@ pub struct Workload {
     pub limits: Option<fn(&Dims) -> Option<String>>,
     /// What tests run on every device: a single element, primes, neighbours of what tiles divide; three sizes at least.
     pub odd_sizes: fn() -> Vec<Dims>,
+    pub kind: Kind,
+}
+
+/// What a launch is, and by which clock it is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The plan's kernels on memory of the device, in a full queue, timed by the device.
+    Kernels,
+    /// The plan's kernels, handed over when the last have ended and waited for; timed by the host.
+    RoundTrip,
+    /// A copy of the only input, in the host's memory, to the only output, in the device's. The plan is empty.
+    Upload,
+    /// The same from the device to the host.
+    Download,
+}
+
+impl Kind {
+    /// Whether the input is in the host's memory.
+    pub(crate) fn host_inputs(self) -> bool {
+        self == Self::Upload
+    }
+
+    /// Whether the output is in the host's memory.
+    pub(crate) fn host_outputs(self) -> bool {
+        self == Self::Download
+    }
+
+    pub(crate) fn copies(self) -> bool {
+        self.host_inputs() || self.host_outputs()
+    }
 }
 
 /// Every input in the specification's order, from the seed.
@@ -160,11 +190,61 @@ pub struct Launch {
     pub shared: u32,
 }
 
+/// A buffer that a launch takes, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     Input(usize),
     Output(usize),
     Scratch(usize),
+    Part(Part),
+}
+
+/// Some bytes of a buffer, as one layer of a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    whole: Whole,
+    offset: u64,
+    bytes: u64,
+}
+
+/// A whole buffer of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    Input(usize),
+    Output(usize),
+    Scratch(usize),
+}
+
+/// Where a part may begin, in bytes: the largest `minStorageBufferOffsetAlignment` that Vulkan allows a device to have.
+pub const PART_ALIGNMENT: u64 = 256;
+
+impl Slot {
+    /// `bytes` bytes of this buffer or part, from `offset` on, a multiple of [`PART_ALIGNMENT`].
+    ///
+    /// # Panics
+    /// If the offset is no such multiple: the limits of a workload refuse sizes that make one.
+    pub fn part(self, offset: u64, bytes: u64) -> Self {
+        assert!(
+            offset.is_multiple_of(PART_ALIGNMENT),
+            "a part begins at byte {offset}, no multiple of {PART_ALIGNMENT}"
+        );
+        let (whole, before, _) = self.stretch();
+        Self::Part(Part {
+            whole,
+            offset: before + offset,
+            bytes,
+        })
+    }
+
+    /// The buffer, the first byte and how many there are; `None` for all of it.
+    pub fn stretch(self) -> (Whole, u64, Option<u64>) {
+        match self {
+            Self::Input(index) => (Whole::Input(index), 0, None),
+            Self::Output(index) => (Whole::Output(index), 0, None),
+            Self::Scratch(index) => (Whole::Scratch(index), 0, None),
+            Self::Part(part) => (part.whole, part.offset, Some(part.bytes)),
+        }
+    }
 }
 
 /// Committed device code. The CUDA entry point is `name`, the Vulkan one `main`.

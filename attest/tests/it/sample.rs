@@ -170,6 +170,7 @@ fn exact_product() -> Spec {
         outputs: vec![tensor("c", &["m", "n"])],
         flop: Formula("2*m*n*k".into()),
         bytes: Formula("4*m*k+4*n*k+4*m*n".into()),
+        tokens: None,
         tolerance: None,
     }
 }
@@ -190,6 +191,7 @@ fn softmax() -> Spec {
         outputs: vec![tensor("y", &["rows", "cols"])],
         flop: Formula("5*rows*cols".into()),
         bytes: Formula("8*rows*cols".into()),
+        tokens: None,
         tolerance: Some(Tolerance {
             rel_ppt: 40_000_000,
             abs_ppt: Formula("1000".into()),

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, odd_matrices, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -20,6 +20,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_matrices,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -44,6 +45,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("c", Dtype::F16, &["m", "n"])],
     flop: formula("2*m*n*k"),
     bytes: formula("2*m*k + 2*n*k + 2*m*n"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 488_340_000,
         abs_ppt: formula("29810 + 238420*k"),

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, odd_matrices, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -20,6 +20,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_matrices,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -47,5 +48,6 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     outputs: vec![tensor("c", Dtype::F32, &["m", "n"])],
     flop: formula("2*m*n*k"),
     bytes: formula("4*m*k + 4*n*k + 4*m*n"),
+    tokens: None,
     tolerance: None,
 });

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -23,6 +23,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -49,6 +50,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F32, &["n"])],
     flop: formula("2*n*k"),
     bytes: formula("2*n*k + 2*k + 4*n"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 0,
         abs_ppt: formula("238420*k"),

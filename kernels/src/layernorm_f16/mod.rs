@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, odd_rows, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -21,6 +21,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_rows,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -46,6 +47,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F16, &["rows", "cols"])],
     flop: formula("7*rows*cols"),
     bytes: formula("4*rows*cols + 4*cols"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 495_000_000,
         abs_ppt: formula("45000000"),

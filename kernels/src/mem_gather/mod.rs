@@ -14,7 +14,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::inputs::{indices, tensor_bytes};
 use crate::specify::{case, formula, tensor};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -25,6 +25,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -45,6 +46,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     outputs: vec![tensor("y", Dtype::F32, &["reads", "width"])],
     flop: formula("0"),
     bytes: formula("8*reads*width + 4*reads"),
+    tokens: None,
     tolerance: None,
 });
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, odd_vectors, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -20,6 +20,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_vectors,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -41,5 +42,6 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     outputs: vec![tensor("y", Dtype::F32, &["n"])],
     flop: formula("2*n"),
     bytes: formula("12*n"),
+    tokens: None,
     tolerance: None,
 });

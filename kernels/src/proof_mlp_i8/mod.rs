@@ -14,7 +14,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, tensor};
 use crate::tree::{self, HASH};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -25,6 +25,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: Some(derived),
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -49,6 +50,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     ],
     flop: formula("2*m*n*n*steps"),
     bytes: formula("key + layers*key + m*n + nodes*hash"),
+    tokens: None,
     tolerance: None,
 });
 

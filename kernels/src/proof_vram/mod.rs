@@ -16,7 +16,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::specify::{case, formula, tensor};
 use crate::tree::{self, HASH};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -27,6 +27,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: Some(derived),
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
@@ -48,6 +49,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
     ],
     flop: formula("33*m*steps"),
     bytes: formula("keys*hash + m*hash + nodes*hash + 32*entries + 32*m*steps"),
+    tokens: None,
     tolerance: None,
 });
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, odd_rows, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -20,6 +20,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_rows,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -43,6 +44,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F16, &["rows", "cols"])],
     flop: formula("4*rows*cols"),
     bytes: formula("4*rows*cols + 2*cols"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 494_000_000,
         abs_ppt: formula("29810"),

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Workload, dim};
+use crate::workload::{Kind, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -28,6 +28,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -52,6 +53,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F16, &["tokens", "heads", "width"])],
     flop: formula("3*tokens*heads*width"),
     bytes: formula("4*tokens*heads*width + 4*tokens*width"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 488_400_000,
         abs_ppt: formula("150000"),

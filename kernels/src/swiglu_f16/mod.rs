@@ -13,7 +13,7 @@ use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::f16_times_power;
 use crate::specify::{case, formula, odd_rows, tensor};
-use crate::workload::Workload;
+use crate::workload::{Kind, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -24,6 +24,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: odd_rows,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -47,6 +48,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F16, &["rows", "cols"])],
     flop: formula("4*rows*cols"),
     bytes: formula("6*rows*cols"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 491_000_000,
         abs_ppt: formula("29810"),

@@ -15,7 +15,7 @@ use std::time::Instant;
 use attest::spec::Dims;
 use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, Timer, TimerSource};
 use kernels::device::{Device, DeviceError, Elapsed, Loaded};
-use kernels::workload::{Launch, POISON, Slot, Target, Workload, bytes};
+use kernels::workload::{Launch, POISON, Slot, Target, Whole, Workload, bytes};
 
 use guarded::{Flush, Guarded};
 use library::Library;
@@ -148,10 +148,14 @@ struct Set {
 impl Case<'_> {
     fn launch(&self, set: &Set, descending: bool) -> Result<(), String> {
         for (launch, library) in self.launches.iter().zip(&self.libraries) {
-            let address = |slot: &Slot| match *slot {
-                Slot::Input(index) => set.inputs[index].address(),
-                Slot::Output(index) => set.outputs[index].address(),
-                Slot::Scratch(index) => set.scratch[index].address(),
+            let address = |slot: &Slot| {
+                let (whole, offset, _) = slot.stretch();
+                let buffer = match whole {
+                    Whole::Input(index) => &set.inputs[index],
+                    Whole::Output(index) => &set.outputs[index],
+                    Whole::Scratch(index) => &set.scratch[index],
+                };
+                buffer.address() + offset
             };
             let words = launch.push.iter().copied().map(u64::from);
             let arguments: Vec<u64> = launch.buffers.iter().map(address).chain(words).collect();

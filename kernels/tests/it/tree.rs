@@ -7,7 +7,7 @@ use attest::merkle;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Spec, Tensor};
 use kernels::device::{Device, Loaded};
 use kernels::tree::{self, HASH};
-use kernels::workload::{Plan, Slot, Workload, dim};
+use kernels::workload::{Kind, Plan, Slot, Workload, dim};
 use kernels::{device, inputs};
 
 use crate::harness::{devices, dims, fresh_seed};
@@ -30,6 +30,7 @@ static TREE: Workload = Workload {
     derived: None,
     limits: None,
     odd_sizes: Vec::new,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -49,6 +50,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
         outputs: vec![tensor("tree", ["nodes", "hash"])],
         flop: Formula("0".into()),
         bytes: Formula("m*width + nodes*hash".into()),
+        tokens: None,
         tolerance: None,
     }
 });

@@ -164,6 +164,7 @@ fn spec() -> Spec {
         outputs: vec![tensor("y")],
         flop: Formula("0".to_owned()),
         bytes: Formula("8*n".to_owned()),
+        tokens: None,
         tolerance: None,
     }
 }

@@ -14,7 +14,7 @@ use super::super::extents::Extents;
 use super::super::{Device, DeviceError, Elapsed, Loaded};
 use super::card::{Card, Opened};
 use super::gate::LEAD;
-use crate::workload::{Launch, POISON, Plan, Slot, Workload, bytes};
+use crate::workload::{Launch, POISON, Plan, Slot, Whole, Workload, bytes};
 
 /// Resolution of CUDA events as their documentation gives it: about half a microsecond.
 const EVENT_TICK_PS: u64 = 500_000;
@@ -127,10 +127,14 @@ impl<'card> Case<'card> {
         let outputs = output_bytes.iter().map(|bytes| self.buffer(*bytes, wanted));
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         let calls = plan.launches.iter().zip(functions).map(|(launch, function)| {
-            let address = |slot: &Slot| match *slot {
-                Slot::Input(index) => self.address(&uploaded[index]),
-                Slot::Output(index) => self.address(&outputs[index]),
-                Slot::Scratch(index) => self.address(&self._scratch[index]),
+            let address = |slot: &Slot| {
+                let (whole, offset, _) = slot.stretch();
+                let buffer = match whole {
+                    Whole::Input(index) => &uploaded[index],
+                    Whole::Output(index) => &outputs[index],
+                    Whole::Scratch(index) => &self._scratch[index],
+                };
+                self.address(buffer) + offset
             };
             Call::new(launch, function.clone(), launch.buffers.iter().map(address))
         });

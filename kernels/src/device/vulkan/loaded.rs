@@ -17,11 +17,14 @@ use super::super::{DeviceError, Elapsed, Loaded};
 use super::batch::Stopwatch;
 use super::context::{Context, Failure};
 use super::limits;
-use super::memory::Memory;
-use crate::workload::{Launch, POISON, Slot, Target, Workload};
+use super::memory::{Memory, padded};
+use crate::workload::{Launch, POISON, Slot, Target, Whole, Workload};
 
 /// Launches kept in recorded batches before all are thrown away and recorded anew.
 const RECORDED_LAUNCHES: u64 = 1 << 16;
+
+/// Bytes of the words that buffers are counted in.
+const WORD: u64 = 4;
 
 /// One kernel launch on one set of tensors, ready to record.
 pub(super) struct Step {
@@ -253,10 +256,17 @@ impl<'a> StepBuilder<'a> {
         outputs: &[Subbuffer<[u32]>],
         scratch: &[Subbuffer<[u32]>],
     ) -> Result<Vec<Step>, DeviceError> {
-        let tensor = |slot: &Slot| match *slot {
-            Slot::Input(index) => inputs[index].clone(),
-            Slot::Output(index) => outputs[index].clone(),
-            Slot::Scratch(index) => scratch[index].clone(),
+        let tensor = |slot: &Slot| {
+            let (whole, offset, bytes) = slot.stretch();
+            let buffer = match whole {
+                Whole::Input(index) => &inputs[index],
+                Whole::Output(index) => &outputs[index],
+                Whole::Scratch(index) => &scratch[index],
+            };
+            let end = bytes.map_or(buffer.len(), |bytes| {
+                buffer.len().min((offset + padded(bytes)) / WORD)
+            });
+            buffer.clone().slice(offset / WORD..end)
         };
         let step = |(launch, pipeline): (&Launch, &Arc<ComputePipeline>)| {
             let writes = (0u32..)

@@ -130,6 +130,7 @@ fn spec(
         outputs: vec![tensor("y", output)],
         flop: Formula(costs.0.to_owned()),
         bytes: Formula(costs.1.to_owned()),
+        tokens: None,
         tolerance: (class == Class::Float).then(|| Tolerance {
             rel_ppt: 40_000_000,
             abs_ppt: Formula("1000".to_owned()),
