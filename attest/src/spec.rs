@@ -31,7 +31,8 @@ pub struct Spec {
     /// Arithmetic operations of one launch; multiply and add count as two.
     pub flop: Formula,
     /// Bytes one launch must move at least once: each input read, each output written, and what the definition moves
-    /// between them, as a table that is made and read.
+    /// between them, as a table that is made and read. A transfer counts what crosses once; a round trip, whose time alone
+    /// means anything, counts none.
     pub bytes: Formula,
     /// Tokens of a language model that one launch takes in or makes; where there are, they are what speed is counted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

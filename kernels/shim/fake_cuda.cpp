@@ -16,6 +16,7 @@
 #include <dlfcn.h>
 #include <functional>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -96,6 +97,8 @@ struct Function {
 std::atomic<int> sticky{SUCCESS};
 void* current = nullptr;
 std::atomic<std::size_t> allocated{0};
+// Page-locked memory: copies from and to it are queued, others wait.
+std::set<const void*> locked;
 
 // What gate.cu does, on the host's clock.
 void gate(const std::vector<std::uint64_t>& arguments) {
@@ -220,16 +223,22 @@ int cuMemGetInfo_v2(std::size_t* unused, std::size_t* total) {
     *total = MEMORY;
     return SUCCESS;
 }
-int cuMemHostAlloc(void** memory, std::size_t size, unsigned) { return *memory = std::malloc(size), SUCCESS; }
+int cuMemHostAlloc(void** memory, std::size_t size, unsigned) {
+    return *memory = std::malloc(size), locked.insert(*memory), SUCCESS;
+}
 int cuMemHostGetDevicePointer_v2(std::uint64_t* address, void* memory, unsigned) {
     return *address = reinterpret_cast<std::uint64_t>(memory), SUCCESS;
 }
-int cuMemFreeHost(void* memory) { return std::free(memory), SUCCESS; }
+int cuMemFreeHost(void* memory) { return queue().drain(), locked.erase(memory), std::free(memory), SUCCESS; }
 int cuMemcpyHtoDAsync_v2(std::uint64_t to, const void* from, std::size_t size, void*) {
-    return queue().drain(), std::memcpy(reinterpret_cast<void*>(to), from, size), SUCCESS;
+    queue().push([=] { std::memcpy(reinterpret_cast<void*>(to), from, size); });
+    if (!locked.count(from)) queue().drain();
+    return SUCCESS;
 }
 int cuMemcpyDtoHAsync_v2(void* to, std::uint64_t from, std::size_t size, void*) {
-    return queue().drain(), std::memcpy(to, reinterpret_cast<void*>(from), size), sticky.load();
+    queue().push([=] { std::memcpy(to, reinterpret_cast<void*>(from), size); });
+    if (!locked.count(to)) queue().drain();
+    return sticky.load();
 }
 int cuMemcpyDtoDAsync_v2(std::uint64_t to, std::uint64_t from, std::size_t size, void*) {
     queue().push([=] { std::memcpy(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), size); });

@@ -6,6 +6,9 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::mem_copy::WORKLOAD,
     &crate::mem_triad::WORKLOAD,
     &crate::mem_gather::WORKLOAD,
+    &crate::mem_upload::WORKLOAD,
+    &crate::mem_download::WORKLOAD,
+    &crate::launch_latency::WORKLOAD,
     &crate::gemm_f32::WORKLOAD,
     &crate::gemm_f32_exact::WORKLOAD,
     &crate::gemm_f16::WORKLOAD,
@@ -36,7 +39,7 @@ mod tests {
     use attest::spec::{Class, Dims, Dtype, Size, Spec, Tensor};
 
     use super::*;
-    use crate::workload::CPU;
+    use crate::workload::{CPU, Kind};
 
     #[test]
     fn ids_are_unique_and_versioned() {
@@ -52,9 +55,9 @@ mod tests {
         }
     }
 
-    /// Bytes of all tensors. Where an input is indices, the rows they choose count in place of the table they are chosen
+    /// Bytes of all tensors; of a transfer those that cross, of a round trip none. Where an input is indices, the rows they choose count in place of the table they are chosen
     /// from: as many as are written.
-    fn moved(spec: &Spec, dims: &Dims) -> u64 {
+    fn moved(kind: Kind, spec: &Spec, dims: &Dims) -> u64 {
         let bytes = |tensors: &[Tensor]| -> u64 {
             tensors
                 .iter()
@@ -62,6 +65,8 @@ mod tests {
                 .sum()
         };
         match spec.inputs.as_slice() {
+            _ if kind == Kind::RoundTrip => 0,
+            inputs if kind.copies() => bytes(inputs),
             [_, indices] if indices.dtype == Dtype::I32 => {
                 bytes(std::slice::from_ref(indices)) + 2 * bytes(&spec.outputs)
             }
@@ -88,7 +93,7 @@ mod tests {
             );
             for case in &spec.cases {
                 spec.flop.eval(&case.dims).expect("flop formula");
-                let counted = moved(spec, &case.dims);
+                let counted = moved(workload.kind, spec, &case.dims);
                 let bytes = spec.bytes.eval(&case.dims).expect("bytes formula");
                 // A definition with a table between inputs and outputs counts its traffic too.
                 let table = !(workload.plan)(&case.dims, CPU).scratch.is_empty();

@@ -8,8 +8,10 @@ pub mod vulkan;
 
 pub use cuda::peers;
 
+use std::time::Instant;
+
 use attest::spec::Dims;
-use attest::statement::{Conditions, Device as Facts, Moment, Timer};
+use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
 
 use crate::workload::Workload;
 
@@ -93,6 +95,27 @@ pub struct Elapsed {
     pub device_ns: u64,
     /// Submission and wait included.
     pub host_ns: u64,
+}
+
+impl Elapsed {
+    /// What only the host's clock times.
+    fn by_host(since: Instant) -> Self {
+        let ns = u64::try_from(since.elapsed().as_nanos()).expect("under 500 years");
+        Self {
+            device_ns: ns,
+            host_ns: ns,
+        }
+    }
+}
+
+/// The host's monotonic clock, where no clock of a device is asked.
+fn host_timer() -> Timer {
+    /// Of `clock_gettime` on Linux.
+    const TICK_PS: u64 = 1000;
+    Timer {
+        source: TimerSource::Monotonic,
+        tick_ps: TICK_PS,
+    }
 }
 
 /// A device that was found but cannot be used, or an API that is absent, with the reason and what to do about it.

@@ -57,6 +57,9 @@ impl Device for Cpu {
     }
 
     fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+        if workload.kind.copies() {
+            return Some("a processor works in the host's own memory: nothing is transferred".to_owned());
+        }
         if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
             return Some(reason);
         }
@@ -175,18 +178,14 @@ impl Loaded for Resident<'_> {
         let (sets, scratch, next) = (&mut self.sets, &mut self.scratch, &mut self.next);
         let (dims, run) = (&self.dims, self.run);
         // The host's clock is the only one, read in the pool: waking it up is no work of the launches.
-        let device_ns = self.cpu.pool.install(|| {
+        Ok(self.cpu.pool.install(|| {
             let began = Instant::now();
             for _ in 0..launches {
                 sets[*next].launch(dims, run, scratch);
                 *next = (*next + 1) % sets.len();
             }
-            nanoseconds(began)
-        });
-        Ok(Elapsed {
-            device_ns,
-            host_ns: device_ns,
-        })
+            Elapsed::by_host(began)
+        }))
     }
 
     fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
@@ -212,8 +211,4 @@ impl Loaded for Resident<'_> {
         }
         Ok(())
     }
-}
-
-fn nanoseconds(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_nanos()).expect("under 500 years")
 }

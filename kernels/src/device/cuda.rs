@@ -4,6 +4,7 @@
 //! back to back and are timed by two events; see [`gate`] for how the queue is kept full. A driver that is absent, too
 //! old or lacks a function is an [`Absent`], never a crash.
 
+mod buffer;
 mod card;
 mod cublas;
 mod gate;

@@ -4,9 +4,10 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use attest::digest::Sha256;
 use attest::spec::Dims;
-use attest::statement::Quality;
+use attest::statement::{Api, Quality};
+use kernels::catalogue::WORKLOADS;
 use kernels::device::{self, Device};
-use kernels::workload::Workload;
+use kernels::workload::{Kind, Workload};
 use kernels::{check, inputs};
 
 use crate::shim::Shim;
@@ -35,6 +36,18 @@ pub(crate) fn devices() -> Vec<Box<dyn Device>> {
     assert_eq!(found.devices[0].facts().id, "cpu:0");
     found.devices.push(Box::new(Shim::new(70)));
     found.devices
+}
+
+/// Whether a device must run a workload: only one with memory of its own makes transfers, and the shim runs sources.
+pub(crate) fn runs(device: &dyn Device, workload: &Workload) -> bool {
+    let memory_of_its_own = device.facts().api == Api::Vulkan;
+    memory_of_its_own || matches!(workload.kind, Kind::Kernels | Kind::RoundTrip)
+}
+
+/// What a device must run.
+pub(crate) fn runs_on(device: &dyn Device) -> impl Iterator<Item = &'static Workload> {
+    let workloads = WORKLOADS.iter().copied();
+    workloads.filter(|workload| runs(device, workload))
 }
 
 /// Poisons, runs three launches over two sets, and checks both sets. A refusal of the case is an error.

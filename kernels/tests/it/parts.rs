@@ -2,12 +2,12 @@
 
 use attest::digest::Sha256;
 use attest::spec::Dims;
-use kernels::catalogue::{WORKLOADS, find};
+use kernels::catalogue::find;
 use kernels::device::{Device, DeviceError, Loaded};
-use kernels::workload::Workload;
+use kernels::workload::{Plan, Slot, Workload};
 use kernels::{check, inputs};
 
-use crate::harness::{devices, dims, fresh_seed};
+use crate::harness::{devices, dims, fresh_seed, runs_on};
 
 /// A case on new inputs is right in every set, whatever it was loaded with.
 pub(crate) fn rewritten_inputs_are_what_is_computed(device: &dyn Device, workload: &Workload, dims: &Dims) {
@@ -58,7 +58,7 @@ pub(crate) fn parts_are_those_of_the_whole(loaded: &mut dyn Loaded, set: u32) {
 #[test]
 fn a_loaded_case_takes_new_inputs_in_every_set() {
     for device in devices() {
-        for workload in WORKLOADS {
+        for workload in runs_on(device.as_ref()) {
             let dims = (workload.odd_sizes)().swap_remove(2);
             rewritten_inputs_are_what_is_computed(device.as_ref(), workload, &dims);
         }
@@ -116,4 +116,41 @@ pub(crate) fn expect_refusals(device: &dyn Device, gemm: &Workload, dims: &Dims)
     expect(read(0, 1, u64::MAX, 2), "end outside");
     expect(loaded.write(2, &[]), "there are 2 inputs, none is 2");
     expect(loaded.write(0, &[0; 20]), "input 0 takes 21 bytes, 20 were given");
+}
+
+/// The halves of an array exchanged: launches take parts of buffers, at the offset and of the length they say.
+#[test]
+fn launches_take_parts_of_buffers_on_every_device() {
+    const HALF: u64 = 192;
+    let copy = find("mem.copy.v1").expect("in the catalogue");
+    let exchanged = Workload {
+        plan: |dims, target| {
+            let copy = find("mem.copy.v1").expect("in the catalogue");
+            let half = [("n".to_owned(), dims["n"] / 2)].into();
+            let bytes = 4 * HALF;
+            let launch = |[from, to]: [u64; 2]| {
+                let mut launch = (copy.plan)(&half, target).launches.swap_remove(0);
+                launch.buffers = vec![
+                    Slot::Input(0).part(from, bytes),
+                    Slot::Output(0).part(0, 2 * bytes).part(to, bytes),
+                ];
+                launch
+            };
+            Plan {
+                scratch: vec![],
+                launches: [[0, bytes], [bytes, 0]].map(launch).into(),
+            }
+        },
+        ..*copy
+    };
+    let dims = dims(&[("n", 2 * HALF)]);
+    let inputs = inputs::generate(copy, &dims, &fresh_seed().0);
+    for device in devices().iter().skip(1) {
+        let mut loaded = device.load(&exchanged, &dims, &inputs, 1).expect("a small case");
+        loaded.poison().expect("poisoned");
+        loaded.run(1).expect("launches");
+        let (first, second) = inputs[0].split_at(4 * HALF as usize);
+        let output = loaded.read(0).expect("an output").swap_remove(0);
+        assert!(output == [second, first].concat(), "{}", device.facts().id);
+    }
 }

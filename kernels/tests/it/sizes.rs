@@ -7,7 +7,7 @@ use attest::statement::Quality;
 use kernels::catalogue::WORKLOADS;
 use kernels::workload::Workload;
 
-use crate::harness::{devices, dims, expect_right, fresh_seed};
+use crate::harness::{devices, dims, expect_right, fresh_seed, runs, runs_on};
 
 /// Larger than one cache block of the CPU's matrix product in each direction in turn.
 const GEMM_BLOCKS: &[[u64; 3]] = &[[1031, 67, 129], [67, 2053, 129], [67, 129, 2053], [211, 521, 773]];
@@ -61,9 +61,21 @@ fn a_workload_without_odd_sizes_is_noticed() {
 }
 
 #[test]
+fn a_processor_says_that_it_transfers_nothing() {
+    let devices = devices();
+    let cpu = devices[0].as_ref();
+    let transfers: Vec<_> = WORKLOADS.iter().filter(|workload| !runs(cpu, workload)).collect();
+    assert!(!transfers.is_empty());
+    for workload in transfers {
+        let refusal = cpu.refusal(workload, &workload.spec.cases[0].dims, 1);
+        assert!(refusal.is_some_and(|reason| reason.contains("nothing is transferred")));
+    }
+}
+
+#[test]
 fn every_device_agrees_with_the_reference_at_odd_sizes() {
     for device in devices() {
-        for workload in WORKLOADS {
+        for workload in runs_on(device.as_ref()) {
             for dims in (workload.odd_sizes)() {
                 expect_right(device.as_ref(), workload, &dims, fresh_seed());
             }
@@ -74,7 +86,7 @@ fn every_device_agrees_with_the_reference_at_odd_sizes() {
 #[test]
 fn every_device_agrees_with_the_reference_on_the_small_cases() {
     for device in devices() {
-        for workload in WORKLOADS {
+        for workload in runs_on(device.as_ref()) {
             let cases = workload.spec.cases.iter();
             for case in cases.filter(|case| case.size == Size::Small) {
                 let quality = expect_right(device.as_ref(), workload, &case.dims, fresh_seed());
@@ -109,7 +121,7 @@ fn the_cpu_agrees_with_the_reference_across_its_cache_blocks() {
 fn a_repeated_run_on_a_device_gives_the_same_bytes() {
     let seed = fresh_seed();
     for device in devices() {
-        for workload in WORKLOADS {
+        for workload in runs_on(device.as_ref()) {
             let dims = (workload.odd_sizes)().pop().expect("odd sizes");
             let [one, other] = [0, 1].map(|_| expect_right(device.as_ref(), workload, &dims, seed));
             assert_eq!(one, other, "{} on {}", workload.spec.id, device.facts().id);

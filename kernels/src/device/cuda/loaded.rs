@@ -3,18 +3,19 @@
 #![allow(unsafe_code, reason = "kernels take raw device pointers")]
 
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::{Timer, TimerSource};
 use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{CudaFunction, CudaSlice, CudaStream, DevicePtr, DriverError};
+use cudarc::driver::{CudaFunction, DriverError};
 
 use super::super::extents::Extents;
-use super::super::{Device, DeviceError, Elapsed, Loaded};
+use super::super::{Device, DeviceError, Elapsed, Loaded, host_timer};
+use super::buffer::{Buffer, Copy};
 use super::card::{Card, Opened};
 use super::gate::LEAD;
-use crate::workload::{Launch, POISON, Plan, Slot, Whole, Workload, bytes};
+use crate::workload::{Kind, Launch, POISON, Plan, Slot, Whole, Workload, bytes};
 
 /// Resolution of CUDA events as their documentation gives it: about half a microsecond.
 const EVENT_TICK_PS: u64 = 500_000;
@@ -30,14 +31,29 @@ pub(super) struct Case<'card> {
     /// Counts launches since the last [`Loaded::poison`]: the set of the next one follows from it.
     next: u64,
     output_bytes: Vec<usize>,
-    _scratch: Vec<CudaSlice<u8>>,
+    kind: Kind,
+    scratch: Vec<Buffer>,
 }
 
 /// One set of buffers and the launches that work on it.
 struct Set {
-    inputs: Vec<CudaSlice<u8>>,
-    outputs: Vec<CudaSlice<u8>>,
-    calls: Vec<Call>,
+    inputs: Vec<Buffer>,
+    outputs: Vec<Buffer>,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    Call(Call),
+    Copy(Copy),
+}
+
+impl Step {
+    fn queue(&self, opened: &Opened) -> Result<(), DriverError> {
+        match self {
+            Self::Call(call) => call.launch(opened),
+            Self::Copy(copy) => copy.queue(&opened.stream),
+        }
+    }
 }
 
 /// A launch with its arguments in the form the driver takes.
@@ -93,11 +109,12 @@ impl<'card> Case<'card> {
             extents: Extents::new(&card.facts().id, workload, dims, inputs, input_sets),
             next: 0,
             output_bytes: output_bytes.iter().map(|bytes| *bytes as usize).collect(),
-            _scratch: vec![],
+            kind: workload.kind,
+            scratch: vec![],
         };
         let wanted = footprint(workload, dims, &plan, input_sets);
         for bytes in &plan.scratch {
-            case._scratch.push(case.buffer(*bytes, wanted)?);
+            case.scratch.push(case.buffer(*bytes, wanted, false)?);
         }
         for _ in 0..input_sets.max(1) {
             case.add_set(&plan, &functions, inputs, &output_bytes, wanted)?;
@@ -116,49 +133,56 @@ impl<'card> Case<'card> {
     ) -> Result<(), DeviceError> {
         let mut uploaded = vec![];
         for input in inputs {
-            let mut buffer = self.buffer(input.len() as u64, wanted)?;
+            let mut buffer = self.buffer(input.len() as u64, wanted, self.kind.host_inputs())?;
             let stream = &self.opened.stream;
             self.card.call("uploading an input", || {
-                stream.memset_zeros(&mut buffer)?;
-                upload(stream, input, &mut buffer)
+                buffer.fill(stream, 0)?;
+                buffer.write(stream, input)
             })?;
             uploaded.push(buffer);
         }
-        let outputs = output_bytes.iter().map(|bytes| self.buffer(*bytes, wanted));
+        let host = self.kind.host_outputs();
+        let outputs = output_bytes.iter().map(|bytes| self.buffer(*bytes, wanted, host));
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-        let calls = plan.launches.iter().zip(functions).map(|(launch, function)| {
+        let steps = self.card.call("preparing launches", || {
+            let stream = &self.opened.stream;
+            if self.kind.copies() {
+                return Ok(vec![Step::Copy(Copy::new(stream, &uploaded[0], &outputs[0])?)]);
+            }
             let address = |slot: &Slot| {
                 let (whole, offset, _) = slot.stretch();
                 let buffer = match whole {
                     Whole::Input(index) => &uploaded[index],
                     Whole::Output(index) => &outputs[index],
-                    Whole::Scratch(index) => &self._scratch[index],
+                    Whole::Scratch(index) => &self.scratch[index],
                 };
-                self.address(buffer) + offset
+                buffer.address(stream).map(|address| address + offset)
             };
-            Call::new(launch, function.clone(), launch.buffers.iter().map(address))
-        });
-        let calls = calls.collect();
+            let call = |(launch, function): (&Launch, &CudaFunction)| {
+                let addresses = launch.buffers.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+                Ok(Step::Call(Call::new(launch, function.clone(), addresses)))
+            };
+            plan.launches.iter().zip(functions).map(call).collect::<Result<_, DriverError>>()
+        })?;
         self.sets.push(Set {
             inputs: uploaded,
             outputs,
-            calls,
+            steps,
         });
         Ok(())
     }
 
-    fn buffer(&self, bytes: u64, wanted: u64) -> Result<CudaSlice<u8>, DeviceError> {
+    fn buffer(&self, bytes: u64, wanted: u64, on_host: bool) -> Result<Buffer, DeviceError> {
         let mut full = None;
-        let buffer = self.card.call("allocating device memory", || {
-            // SAFETY: inputs are written in full before a launch; outputs are poisoned or written before they are read.
-            unsafe { self.opened.stream.alloc::<u8>(padded(bytes) as usize) }.inspect_err(|error| {
+        let buffer = self.card.call("allocating memory", || {
+            let bytes = padded(bytes) as usize;
+            if on_host {
+                return Buffer::on_host(self.opened, bytes);
+            }
+            Buffer::on_card(self.opened, bytes).inspect_err(|error| {
                 if error.0 == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-                    full = Some(
-                        self.opened
-                            .context
-                            .mem_get_info()
-                            .map_or(0, |(free, _)| free as u64),
-                    );
+                    let free = self.opened.context.mem_get_info();
+                    full = Some(free.map_or(0, |(free, _)| free as u64));
                 }
             })
         });
@@ -172,16 +196,12 @@ impl<'card> Case<'card> {
         }
     }
 
-    fn address(&self, buffer: &CudaSlice<u8>) -> CUdeviceptr {
-        buffer.device_ptr(&self.opened.stream).0
-    }
-
     /// The driver loads a kernel at its first launch and may wait for the device then, which must not happen behind
     /// a closed gate. A kernel that faults is found here too.
     fn first_launch(&self) -> Result<(), DeviceError> {
         self.card.call("the first launch", || {
-            for call in &self.sets[0].calls {
-                call.launch(self.opened)?;
+            for step in &self.sets[0].steps {
+                step.queue(self.opened)?;
             }
             self.opened.stream.synchronize()
         })
@@ -201,9 +221,9 @@ fn allow_shared(function: &CudaFunction, bytes: u32) -> Result<(), DriverError> 
 }
 
 impl Call {
-    fn new(launch: &Launch, function: CudaFunction, buffers: impl Iterator<Item = CUdeviceptr>) -> Self {
+    fn new(launch: &Launch, function: CudaFunction, addresses: Vec<CUdeviceptr>) -> Self {
         let words = launch.push.iter().copied().map(u64::from);
-        let mut values: Box<[u64]> = buffers.chain(words).collect();
+        let mut values: Box<[u64]> = addresses.into_iter().chain(words).collect();
         let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
         Self {
             function,
@@ -240,31 +260,37 @@ impl Call {
     }
 }
 
-/// The padding after the bytes is left as it is.
-fn upload(stream: &Arc<CudaStream>, bytes: &[u8], to: &mut CudaSlice<u8>) -> Result<(), DriverError> {
-    stream.memcpy_htod(bytes, &mut to.slice_mut(..bytes.len()))
+/// Runs steps one launch after the other, each waited for, by the host's clock.
+fn round_trips(opened: &Opened, launches: impl Iterator<Item = impl AsRef<[Step]>>) -> Result<Elapsed, DriverError> {
+    opened.stream.synchronize()?;
+    let began = Instant::now();
+    for steps in launches {
+        steps.as_ref().iter().try_for_each(|step| step.queue(opened))?;
+        opened.stream.synchronize()?;
+    }
+    Ok(Elapsed::by_host(began))
 }
 
 impl Loaded for Case<'_> {
     fn timer(&self) -> Timer {
-        Timer {
-            source: TimerSource::CudaEvent,
-            tick_ps: EVENT_TICK_PS,
+        match self.kind {
+            Kind::RoundTrip => host_timer(),
+            _ => Timer {
+                source: TimerSource::CudaEvent,
+                tick_ps: EVENT_TICK_PS,
+            },
         }
     }
 
     fn poison(&mut self) -> Result<(), DeviceError> {
         self.next = 0;
+        let (sets, opened) = (&mut self.sets, self.opened);
         self.card.call("poisoning outputs", || {
-            let stream = &self.opened.stream;
-            self.opened.context.bind_to_thread()?;
-            for output in self.sets.iter().flat_map(|set| &set.outputs) {
-                let words = output.len() / size_of::<u32>();
-                // SAFETY: the buffer is a whole number of words and in use on this stream only.
-                unsafe { sys::cuMemsetD32Async(self.address(output), POISON, words, stream.cu_stream()) }
-                    .result()?;
+            opened.context.bind_to_thread()?;
+            for output in sets.iter_mut().flat_map(|set| &mut set.outputs) {
+                output.fill(&opened.stream, POISON)?;
             }
-            stream.synchronize()
+            opened.stream.synchronize()
         })
     }
 
@@ -275,14 +301,16 @@ impl Loaded for Case<'_> {
                 host_ns: 0,
             });
         }
-        let sets = self.sets.len() as u64;
-        let lead = LEAD / self.sets[0].calls.len().max(1) as u64;
-        let elapsed = self.card.call("running a batch", || {
-            self.opened.time(launches, lead, |launch| {
-                let set = (self.next + launch) % sets;
-                let calls = &self.sets[set as usize].calls;
-                calls.iter().try_for_each(|call| call.launch(self.opened))
-            })
+        let (first, sets) = (self.next, self.sets.len() as u64);
+        let steps = |launch: u64| &self.sets[((first + launch) % sets) as usize].steps;
+        let elapsed = self.card.call("running a batch", || match self.kind {
+            Kind::RoundTrip => round_trips(self.opened, (0..launches).map(steps)),
+            _ => {
+                let lead = LEAD / steps(0).len().max(1) as u64;
+                self.opened.time(launches, lead, |launch| {
+                    steps(launch).iter().try_for_each(|step| step.queue(self.opened))
+                })
+            }
         })?;
         self.next += launches;
         Ok(elapsed)
@@ -291,13 +319,10 @@ impl Loaded for Case<'_> {
     fn read(&mut self, set: u32) -> Result<Vec<Vec<u8>>, DeviceError> {
         let outputs = &self.sets[set as usize].outputs;
         self.card.call("reading outputs", || {
-            let dense = outputs.iter().zip(&self.output_bytes).map(|(output, bytes)| {
-                let mut read = self.opened.stream.clone_dtoh(output)?;
-                read.truncate(*bytes);
-                Ok(read)
-            });
-            let dense = dense.collect::<Result<_, DriverError>>()?;
-            self.opened.stream.synchronize().map(|()| dense)
+            let pairs = outputs.iter().zip(&self.output_bytes);
+            pairs
+                .map(|(output, bytes)| output.read(&self.opened.stream, 0..*bytes))
+                .collect()
         })
     }
 
@@ -309,13 +334,9 @@ impl Loaded for Case<'_> {
         len: usize,
     ) -> Result<Vec<u8>, DeviceError> {
         let range = self.extents.range(output, set, offset, len)?;
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let part = self.sets[set as usize].outputs[output].slice(range);
+        let output = &self.sets[set as usize].outputs[output];
         self.card.call("reading a part of an output", || {
-            let read = self.opened.stream.clone_dtoh(&part)?;
-            self.opened.stream.synchronize().map(|()| read)
+            output.read(&self.opened.stream, range.clone())
         })
     }
 
@@ -323,10 +344,8 @@ impl Loaded for Case<'_> {
         self.extents.expect_input(input, bytes.len())?;
         let (sets, stream) = (&mut self.sets, &self.opened.stream);
         self.card.call("writing an input", || {
-            for set in sets {
-                upload(stream, bytes, &mut set.inputs[input])?;
-            }
-            stream.synchronize()
+            let mut sets = sets.iter_mut();
+            sets.try_for_each(|set| set.inputs[input].write(stream, bytes))
         })
     }
 }

@@ -129,7 +129,7 @@ impl Kind {
         let rounds_each_step = spec.class == Class::Exact && spec.inputs[0].dtype == Dtype::F32;
         match (dims.as_slice(), spec.inputs.len()) {
             (["k", "m", "n"], 2) if !rounds_each_step => Some(Self::Product),
-            (["n"], 1) if spec.flop.0 == "0" => Some(Self::Copy),
+            (["n"], 1) if spec.flop.0 == "0" && spec.bytes.0 == "8*n" => Some(Self::Copy),
             _ => None,
         }
     }

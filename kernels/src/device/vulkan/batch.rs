@@ -83,8 +83,17 @@ fn record_part<'a>(
 ) -> Result<usize, DeviceError> {
     let mut recorded = 0;
     for step in steps.take(LAUNCHES_PER_BUFFER) {
-        recorder.dispatch(&step.pipeline, &step.buffers, &step.push, step.grid)?;
-        recorder.barrier(Use::Shader, Use::Shader)?;
+        let by = match step {
+            Step::Launch(launch) => {
+                recorder.dispatch(&launch.pipeline, &launch.buffers, &launch.push, launch.grid)?;
+                Use::Shader
+            }
+            Step::Copy { from, to } => {
+                recorder.copy(from, to)?;
+                Use::Transfer
+            }
+        };
+        recorder.barrier(by, by)?;
         recorded += 1;
     }
     Ok(recorded)

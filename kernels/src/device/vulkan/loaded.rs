@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
+use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::Timer;
@@ -13,12 +14,12 @@ use vulkano::descriptor_set::{DescriptorSet, WriteDescriptorSet};
 use vulkano::pipeline::{ComputePipeline, Pipeline};
 
 use super::super::extents::Extents;
-use super::super::{DeviceError, Elapsed, Loaded};
+use super::super::{DeviceError, Elapsed, Loaded, host_timer};
 use super::batch::Stopwatch;
 use super::context::{Context, Failure};
 use super::limits;
 use super::memory::{Memory, padded};
-use crate::workload::{Launch, POISON, Slot, Target, Whole, Workload};
+use crate::workload::{Kind, Launch, POISON, Slot, Target, Whole, Workload};
 
 /// Launches kept in recorded batches before all are thrown away and recorded anew.
 const RECORDED_LAUNCHES: u64 = 1 << 16;
@@ -26,8 +27,18 @@ const RECORDED_LAUNCHES: u64 = 1 << 16;
 /// Bytes of the words that buffers are counted in.
 const WORD: u64 = 4;
 
-/// One kernel launch on one set of tensors, ready to record.
-pub(super) struct Step {
+/// What is done on one set of tensors, ready to record.
+pub(super) enum Step {
+    Launch(Bound),
+    /// From host to device, or back.
+    Copy {
+        from: Subbuffer<[u32]>,
+        to: Subbuffer<[u32]>,
+    },
+}
+
+/// One kernel launch.
+pub(super) struct Bound {
     pub(super) pipeline: Arc<ComputePipeline>,
     pub(super) buffers: Arc<DescriptorSet>,
     pub(super) push: Vec<u32>,
@@ -52,6 +63,7 @@ struct Work {
     /// Steps of one launch, for each set.
     sets: Vec<Vec<Step>>,
     next_set: u64,
+    kind: Kind,
     inputs: Vec<Vec<Subbuffer<[u32]>>>,
     outputs: Vec<Vec<Subbuffer<[u32]>>>,
     output_bytes: Vec<usize>,
@@ -109,7 +121,10 @@ impl Drop for LoadedCase {
 
 impl Loaded for LoadedCase {
     fn timer(&self) -> Timer {
-        self.context.timer()
+        match self.work.kind {
+            Kind::RoundTrip => host_timer(),
+            _ => self.context.timer(),
+        }
     }
 
     fn poison(&mut self) -> Result<(), DeviceError> {
@@ -153,21 +168,32 @@ impl Work {
         let (input_bytes, output_bytes) = bytes.split_at(workload.spec.inputs.len());
         let plan = (workload.plan)(dims, target);
         let memory = Memory::new(Arc::clone(context));
-        let tensors = |sizes: &[u64]| {
-            sizes
-                .iter()
-                .map(|bytes| memory.tensor(*bytes))
-                .collect::<Result<Vec<_>, _>>()
+        let kind = workload.kind;
+        let tensors = |sizes: &[u64], on_host: bool| {
+            let tensor = |bytes: &u64| match on_host {
+                true => memory.host_tensor(*bytes),
+                false => memory.tensor(*bytes),
+            };
+            sizes.iter().map(tensor).collect::<Result<Vec<_>, _>>()
         };
-        let per_set = |sizes: &[u64]| (0..sets).map(|_| tensors(sizes)).collect::<Result<Vec<_>, _>>();
-        let inputs = per_set(input_bytes)?;
-        let outputs = per_set(output_bytes)?;
-        let scratch = tensors(&plan.scratch)?;
+        let per_set = |sizes: &[u64], on_host: bool| {
+            let set = |_| tensors(sizes, on_host);
+            (0..sets).map(set).collect::<Result<Vec<_>, _>>()
+        };
+        let inputs = per_set(input_bytes, kind.host_inputs())?;
+        let outputs = per_set(output_bytes, kind.host_outputs())?;
+        let scratch = tensors(&plan.scratch, false)?;
         let builder = StepBuilder::new(context, &plan.launches)?;
         let steps = inputs
             .iter()
             .zip(&outputs)
-            .map(|(inputs, outputs)| builder.steps(inputs, outputs, &scratch))
+            .map(|(inputs, outputs)| match kind.copies() {
+                true => Ok(vec![Step::Copy {
+                    from: inputs[0].clone(),
+                    to: outputs[0].clone(),
+                }]),
+                false => builder.steps(inputs, outputs, &scratch),
+            })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             batches: HashMap::new(),
@@ -175,6 +201,7 @@ impl Work {
             stopwatch: Stopwatch::new(Arc::clone(context))?,
             sets: steps,
             next_set: 0,
+            kind,
             inputs,
             outputs,
             output_bytes: output_bytes.iter().map(|bytes| *bytes as usize).collect(),
@@ -194,6 +221,22 @@ impl Work {
     }
 
     fn run(&mut self, launches: u64) -> Result<Elapsed, Failure> {
+        match self.kind {
+            Kind::RoundTrip => self.round_trips(launches),
+            _ => self.batch(launches),
+        }
+    }
+
+    /// One submission a launch, each waited for.
+    fn round_trips(&mut self, launches: u64) -> Result<Elapsed, Failure> {
+        let began = Instant::now();
+        for _ in 0..launches {
+            self.batch(1)?;
+        }
+        Ok(Elapsed::by_host(began))
+    }
+
+    fn batch(&mut self, launches: u64) -> Result<Elapsed, Failure> {
         let sets = self.sets.len() as u64;
         let key = (launches, self.next_set);
         if !self.batches.contains_key(&key) {
@@ -275,12 +318,12 @@ impl<'a> StepBuilder<'a> {
             let layout = Arc::clone(&pipeline.layout().set_layouts()[0]);
             let buffers = DescriptorSet::new(Arc::clone(&self.descriptors) as _, layout, writes, [])
                 .map_err(|error| self.context.failure("binding tensors", error))?;
-            Ok(Step {
+            Ok(Step::Launch(Bound {
                 pipeline: Arc::clone(pipeline),
                 buffers,
                 push: launch.push.clone(),
                 grid: launch.grid,
-            })
+            }))
         };
         self.launches.iter().zip(&self.pipelines).map(step).collect()
     }

@@ -44,6 +44,13 @@ impl Memory {
         self.allocate(padded(bytes), usage, MemoryTypeFilter::PREFER_DEVICE)
     }
 
+    /// Memory of the host that transfers reach.
+    pub(super) fn host_tensor(&self, bytes: u64) -> Result<Subbuffer<[u32]>, DeviceError> {
+        let usage = BufferUsage::TRANSFER_SRC | BufferUsage::TRANSFER_DST;
+        let filter = MemoryTypeFilter::PREFER_HOST | MemoryTypeFilter::HOST_RANDOM_ACCESS;
+        self.allocate(padded(bytes), usage, filter)
+    }
+
     fn allocate(
         &self,
         bytes: u64,
