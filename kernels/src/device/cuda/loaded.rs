@@ -159,10 +159,18 @@ impl<'card> Case<'card> {
                 buffer.address(stream).map(|address| address + offset)
             };
             let call = |(launch, function): (&Launch, &CudaFunction)| {
-                let addresses = launch.buffers.iter().map(address).collect::<Result<Vec<_>, _>>()?;
+                let addresses = launch
+                    .buffers
+                    .iter()
+                    .map(address)
+                    .collect::<Result<Vec<_>, _>>()?;
                 Ok(Step::Call(Call::new(launch, function.clone(), addresses)))
             };
-            plan.launches.iter().zip(functions).map(call).collect::<Result<_, DriverError>>()
+            plan.launches
+                .iter()
+                .zip(functions)
+                .map(call)
+                .collect::<Result<_, DriverError>>()
         })?;
         self.sets.push(Set {
             inputs: uploaded,
@@ -261,7 +269,10 @@ impl Call {
 }
 
 /// Runs steps one launch after the other, each waited for, by the host's clock.
-fn round_trips(opened: &Opened, launches: impl Iterator<Item = impl AsRef<[Step]>>) -> Result<Elapsed, DriverError> {
+fn round_trips(
+    opened: &Opened,
+    launches: impl Iterator<Item = impl AsRef<[Step]>>,
+) -> Result<Elapsed, DriverError> {
     opened.stream.synchronize()?;
     let began = Instant::now();
     for steps in launches {
