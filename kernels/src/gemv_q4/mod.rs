@@ -18,7 +18,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{normal_f16s, tensor_bytes};
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -29,6 +29,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 /// Weights of a block.
@@ -63,6 +64,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F32, &["n"])],
     flop: formula("2*n*blocks*block"),
     bytes: formula("16*n*blocks + 2*n*blocks + 32*blocks + 2*blocks + 4*n"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 0,
         abs_ppt: formula("190735*blocks"),

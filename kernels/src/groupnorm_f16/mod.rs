@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Workload, dim};
+use crate::workload::{Kind, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -25,6 +25,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -53,6 +54,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     outputs: vec![tensor("y", Dtype::F16, &NAMES)],
     flop: formula("7*batch*groups*gchannels*pixels"),
     bytes: formula("4*batch*groups*gchannels*pixels + 4*groups*gchannels"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 495_000_000,
         abs_ppt: formula("45000000"),
