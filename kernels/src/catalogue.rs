@@ -22,6 +22,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::swiglu_f16::WORKLOAD,
     &crate::rope_f16::WORKLOAD,
     &crate::embedding_gather_f16::WORKLOAD,
+    &crate::conv2d_f16::WORKLOAD,
     &crate::groupnorm_f16::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,

@@ -21,6 +21,7 @@ mod stream;
 mod transfer;
 mod wide;
 
+mod conv2d_f16;
 mod embedding_gather_f16;
 mod gelu_f16;
 mod gemm_f16;
