@@ -37,12 +37,18 @@ pub struct Spec {
     /// Tokens of a language model that one launch takes in or makes; where there are, they are what speed is counted in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Formula>,
-    /// What an output may differ from the f64 reference by; absent for [`Class::Exact`].
+    /// What an output may differ from the f64 reference by, unless it has a tolerance of its own; absent for
+    /// [`Class::Exact`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<Tolerance>,
 }
 
 impl Spec {
+    /// What this output may differ from the f64 reference by; `None` where every bit counts.
+    pub fn tolerance_of<'a>(&'a self, output: &'a Tensor) -> Option<&'a Tolerance> {
+        output.tolerance.as_ref().or(self.tolerance.as_ref())
+    }
+
     /// SHA-256 of the specification's RFC 8785 bytes.
     pub fn digest(&self) -> Result<Sha256, JcsError> {
         jcs::to_vec(self).map(|bytes| Sha256::of(&bytes))
@@ -103,6 +109,9 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// Names of dimensions, outermost first; the layout is row-major and dense.
     pub shape: Vec<String>,
+    /// Of an output of another scale than the specification's tolerance is for. Inputs have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<Tolerance>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

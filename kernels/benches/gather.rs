@@ -79,6 +79,7 @@ static GATHER_SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
         name: "sums".into(),
         dtype: Dtype::I8,
         shape: vec!["m".into(), "hash".into()],
+        tolerance: None,
     }],
     flop: Formula("0".into()),
     bytes: Formula("32*m*steps".into()),

@@ -65,6 +65,7 @@ static MADD_SPEC: LazyLock<Spec> = LazyLock::new(|| Spec {
         name: "y".into(),
         dtype: Dtype::F32,
         shape: vec!["n".into()],
+        tolerance: None,
     }],
     flop: Formula("0".into()),
     bytes: Formula("4*n".into()),

@@ -47,7 +47,7 @@ pub fn check(
             tensor,
             bytes,
             rows: Rows::of(tensor, dims),
-            bound: Bound::of(workload, dims)?,
+            bound: Bound::of(workload, tensor, dims)?,
         };
         output.expect_size()?;
         output.expect_written()?;
@@ -64,7 +64,7 @@ pub fn check(
 mod tests {
     use std::sync::LazyLock;
 
-    use attest::spec::{Dtype, Spec};
+    use attest::spec::{Dtype, Spec, Tolerance};
 
     use super::element::value;
     use super::*;
@@ -173,6 +173,30 @@ mod tests {
             message.starts_with("softmax.f32.v1 differs from the reference at row 1, column 2: got "),
             "{message}"
         );
+    }
+
+    #[test]
+    fn an_output_with_a_tolerance_of_its_own_is_held_to_it() {
+        static NARROW: LazyLock<Spec> = LazyLock::new(|| {
+            let mut spec = (**find("softmax.f32.v1").expect("in the catalogue").spec).clone();
+            let own = spec.tolerance.clone().map(|tolerance| Tolerance {
+                rel_ppt: tolerance.rel_ppt / 4,
+                ..tolerance
+            });
+            spec.outputs[0].tolerance = own;
+            spec
+        });
+        let mut sound = Sound::new("softmax.f32.v1", &[("rows", 3), ("cols", 8)]);
+        let right = value(Dtype::F32, &sound.outputs[0], 10) as f32;
+        let within = right * (1.0 + 3e-5);
+        sound.outputs[0][40..44].copy_from_slice(&within.to_le_bytes());
+        sound.check().expect("within the tolerance of the specification");
+        let narrow = Workload {
+            spec: &NARROW,
+            ..*sound.workload
+        };
+        let refused = check(&narrow, &sound.dims, &sound.inputs, &sound.outputs, &SEED);
+        assert!(matches!(refused, Err(Mismatch::TooFar { .. })));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Short words for writing specifications.
 
-use attest::spec::{Case, Dims, Dtype, Formula, Size, Tensor};
+use attest::spec::{Case, Dims, Dtype, Formula, Size, Tensor, Tolerance};
 
 pub(crate) fn case(name: &str, size: Size, dims: &[(&str, u64)]) -> Case {
     Case {
@@ -19,6 +19,15 @@ pub(crate) fn tensor(name: &str, dtype: Dtype, shape: &[&str]) -> Tensor {
         name: name.into(),
         dtype,
         shape: shape.iter().map(|&dim| dim.to_owned()).collect(),
+        tolerance: None,
+    }
+}
+
+/// An output of a scale of its own: see [`Tensor::tolerance`].
+pub(crate) fn output_within(tolerance: Tolerance, output: Tensor) -> Tensor {
+    Tensor {
+        tolerance: Some(tolerance),
+        ..output
     }
 }
 

@@ -284,10 +284,22 @@ fn bounded(spec: &Spec) -> Result<(), StatementError> {
             limit,
         });
     }
-    if (spec.class == Class::Float) == spec.tolerance.is_some() {
-        Ok(())
-    } else {
-        Err(StatementError::SpecTolerance { id: clip(&spec.id) })
+    tolerances(spec)
+}
+
+/// What bounds no float output is no tolerance.
+fn tolerances(spec: &Spec) -> Result<(), StatementError> {
+    let float = spec.class == Class::Float;
+    if float != spec.tolerance.is_some() {
+        return Err(StatementError::SpecTolerance { id: clip(&spec.id) });
+    }
+    let exact_outputs = spec.outputs.iter().filter(|_| !float);
+    match { spec.inputs.iter().chain(exact_outputs) }.find(|tensor| tensor.tolerance.is_some()) {
+        None => Ok(()),
+        Some(tensor) => Err(StatementError::TensorTolerance {
+            id: clip(&spec.id),
+            tensor: clip(&tensor.name),
+        }),
     }
 }
 

@@ -77,6 +77,10 @@ pub enum StatementError {
         "the specification of {id:?} must have a tolerance when it is of class float, and none otherwise"
     )]
     SpecTolerance { id: String },
+    #[error(
+        "the specification of {id:?} gives {tensor:?} a tolerance, which only outputs of class float have"
+    )]
+    TensorTolerance { id: String, tensor: String },
     #[error("the {what} is {level:?}, which a signed statement alone cannot show")]
     Unsupported { what: String, level: Evidence },
     #[error(

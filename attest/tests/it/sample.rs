@@ -148,6 +148,7 @@ fn tensor(name: &str, shape: &[&str]) -> Tensor {
         name: name.into(),
         dtype: Dtype::F32,
         shape: shape.iter().map(|&dim| dim.to_owned()).collect(),
+        tolerance: None,
     }
 }
 

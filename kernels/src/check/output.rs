@@ -18,9 +18,9 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    pub(super) fn of(workload: &Workload, dims: &Dims) -> Result<Self, FormulaError> {
+    pub(super) fn of(workload: &Workload, output: &Tensor, dims: &Dims) -> Result<Self, FormulaError> {
         const PPT: f64 = 1e-12;
-        Ok(match &workload.spec.tolerance {
+        Ok(match workload.spec.tolerance_of(output) {
             None => Self { abs: 0.0, rel: 0.0 },
             Some(tolerance) => Self {
                 abs: tolerance.abs_ppt.eval(dims)? as f64 * PPT,

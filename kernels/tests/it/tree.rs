@@ -38,6 +38,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
         name: name.into(),
         dtype: Dtype::I8,
         shape: shape.map(Into::into).into(),
+        tolerance: None,
     };
     Spec {
         id: "tree".into(),

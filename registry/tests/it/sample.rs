@@ -148,6 +148,7 @@ fn spec() -> Spec {
         name: name.to_owned(),
         dtype: Dtype::F32,
         shape: vec!["n".to_owned()],
+        tolerance: None,
     };
     Spec {
         id: "mem.copy.v1".to_owned(),

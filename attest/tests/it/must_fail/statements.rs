@@ -239,6 +239,15 @@ fn references() -> Vec<Case> {
                 spec.expect("an object").remove("tolerance");
             },
         ),
+        case(
+            "exact-output-with-tolerance",
+            "An exact workload whose output is given a bound of its own.",
+            "the specification of \"gemm.f32.exact.v1\" gives \"c\" a tolerance, which only outputs of class float have",
+            |statement| {
+                let tolerance = statement["predicate"]["specs"][1]["tolerance"].clone();
+                statement["predicate"]["specs"][0]["outputs"][0]["tolerance"] = tolerance;
+            },
+        ),
         record(
             "spec-of-another-workload",
             "A record under one workload's name with another workload's specification.",

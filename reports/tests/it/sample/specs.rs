@@ -113,6 +113,7 @@ fn spec(
         name: name.to_owned(),
         dtype,
         shape: names.iter().map(ToString::to_string).collect(),
+        tolerance: None,
     };
     let case = |size, dim: u64| Case {
         name: format!("{}{dim}", names[0]),
