@@ -22,6 +22,8 @@ mod transfer;
 mod wide;
 
 mod conv2d_f16;
+mod adamw_f32;
+mod crossentropy_f16;
 mod embedding_gather_f16;
 mod gelu_f16;
 mod gemm_f16;

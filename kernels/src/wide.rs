@@ -43,3 +43,19 @@ pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
     });
     stretches.sum()
 }
+
+/// The largest of `x`; minus infinity without any.
+#[inline(always)]
+pub(crate) fn maximum(x: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, x);
+        }
+    }
+    lanes.into_iter().fold(rest, larger)
+}

@@ -4,7 +4,7 @@ use attest::spec::Dims;
 use rayon::prelude::*;
 
 use crate::exp::exp;
-use crate::wide::{sum_of, wide};
+use crate::wide::{maximum, sum_of, wide};
 use crate::workload::dim;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
@@ -27,19 +27,4 @@ wide! {
             *y *= scale;
         }
     }
-}
-
-#[inline(always)]
-fn maximum(x: &[f32]) -> f32 {
-    const LANES: usize = 32;
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let chunks = x.chunks_exact(LANES);
-    let rest = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, larger);
-    for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, x);
-        }
-    }
-    lanes.into_iter().fold(rest, larger)
 }

@@ -1,0 +1,33 @@
+//! How the kernels are launched.
+
+use attest::spec::Dims;
+
+use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
+
+static KERNEL: Kernel = Kernel {
+    name: "crossentropy_f16",
+    folder: "crossentropy_f16",
+    ptx: Some(include_str!("crossentropy_f16.ptx")),
+    spirv: Some(include_bytes!("crossentropy_f16.spv")),
+};
+
+/// Lanes that share one row.
+const THREADS: u32 = 256;
+
+/// Every Vulkan device takes this many groups in one dimension; the kernel strides over further rows.
+const MAX_GROUPS: usize = 65_535;
+
+pub(super) fn plan(dims: &Dims, _target: Target) -> Plan {
+    let [rows, vocab] = super::NAMES.map(|name| dim(dims, name));
+    Plan {
+        scratch: vec![],
+        launches: vec![Launch {
+            kernel: &KERNEL,
+            grid: [rows.min(MAX_GROUPS) as u32, 1, 1],
+            block: [THREADS, 1, 1],
+            push: vec![rows as u32, vocab as u32],
+            buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0), Slot::Output(1)],
+            shared: 0,
+        }],
+    }
+}
