@@ -46,7 +46,7 @@ pub(crate) fn strips_into<const N: usize>(
     f: impl Fn(Range<usize>, [&mut [f32]; N]) + Sync,
 ) {
     let len = outputs[0].len();
-    let (part, past_cache) = (part_of(len), len * size_of::<f32>() >= PAST_CACHE);
+    let (part, past_cache) = (part_of(len), size_of_val(outputs[0]) >= PAST_CACHE);
     let mut parts: Vec<Vec<&mut [f32]>> = (0..len.div_ceil(part)).map(|_| Vec::with_capacity(N)).collect();
     for output in outputs {
         for (part, chunk) in parts.iter_mut().zip(output.chunks_mut(part)) {
