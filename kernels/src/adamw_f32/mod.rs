@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Workload, uncounted};
+use crate::workload::{Kind, Workload, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -36,6 +36,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
             &[1, 2, 3, 5, 31, 257, 1021, 4099, 65_537, 262_147].map(|n| [n]),
         )
     },
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -64,6 +65,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
         ],
         flop: formula("14*n"),
         bytes: formula("28*n"),
+        tokens: None,
         tolerance: Some(within_p()),
     }
 });

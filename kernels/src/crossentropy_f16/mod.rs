@@ -16,7 +16,7 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{f16_times_power, indices};
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Workload, dim, uncounted};
+use crate::workload::{Kind, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
@@ -27,6 +27,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     derived: None,
     limits: Some(limits),
     odd_sizes,
+    kind: Kind::Kernels,
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -55,6 +56,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     ],
     flop: formula("6*rows*vocab"),
     bytes: formula("4*rows*vocab + 8*rows"),
+    tokens: None,
     tolerance: Some(Tolerance {
         rel_ppt: 535_000_000,
         abs_ppt: formula("32000"),
