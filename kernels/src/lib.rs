@@ -21,8 +21,8 @@ mod stream;
 mod transfer;
 mod wide;
 
-mod conv2d_f16;
 mod adamw_f32;
+mod conv2d_f16;
 mod crossentropy_f16;
 mod embedding_gather_f16;
 mod gelu_f16;
