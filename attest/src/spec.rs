@@ -120,6 +120,8 @@ pub enum Dtype {
     F32,
     F16,
     Bf16,
+    /// Eight-bit floats of the OCP specification: four bits of exponent, three of fraction.
+    Fp8E4m3,
     I8,
     I32,
     /// Two elements to a byte, the low nibble first; a nibble stands for its value minus 8: -8 .. 7.
@@ -132,7 +134,7 @@ impl Dtype {
         match self {
             Self::F32 | Self::I32 => 32,
             Self::F16 | Self::Bf16 => 16,
-            Self::I8 => 8,
+            Self::I8 | Self::Fp8E4m3 => 8,
             Self::Q4 => 4,
         }
     }

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use attest::spec::Dims;
-use half::f16;
 use half::slice::HalfFloatSliceExt as _;
+use half::{bf16, f16};
 
+use crate::fp8::E4m3;
 use crate::workload::{Row, VECTOR_ROW, dim};
 
 pub(crate) fn f32s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = f32> + '_ {
@@ -31,6 +32,16 @@ pub(crate) fn f16s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<
     let mut wide = vec![0.0; narrow.len()];
     narrow.convert_to_f32_slice(&mut wide);
     wide.into_iter()
+}
+
+/// bf16 elements widened to f32, which is exact.
+pub(crate) fn bf16s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = f32> + '_ {
+    f16_bits(bytes, range).map(|bits| bf16::from_bits(bits).to_f32())
+}
+
+/// fp8 e4m3 elements widened to f32, which is exact.
+pub(crate) fn e4m3s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = f32> + '_ {
+    bytes[range].iter().map(|&bits| E4m3(bits).to_f32())
 }
 
 pub(crate) fn i8s(bytes: &[u8], range: Range<usize>) -> impl ExactSizeIterator<Item = i8> + '_ {

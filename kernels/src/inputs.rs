@@ -1,7 +1,8 @@
 //! Inputs of a case, drawn from the seed: the streams of [`attest::exact::stream`], unless the workload has its own.
 
 use attest::exact::stream::{Form, fill};
-use attest::spec::{Dims, Tensor};
+use attest::spec::{Dims, Dtype, Tensor};
+use half::f16;
 use rayon::prelude::*;
 
 use crate::workload::{Workload, bytes};
@@ -42,6 +43,21 @@ pub(crate) fn normal_f16s(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], power: 
     bytes
 }
 
+/// The f16 stream of an f32 tensor's name, widened: eleven significant bits, which TF32 has.
+pub(crate) fn f16_widened(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
+    let halves = Tensor {
+        dtype: Dtype::F16,
+        ..tensor.clone()
+    };
+    let halves = tensor_bytes(&halves, dims, seed);
+    let mut bytes = vec![0; 2 * halves.len()];
+    let ((words, _), (halves, _)) = (bytes.as_chunks_mut(), halves.as_chunks());
+    words.par_iter_mut().zip(halves).for_each(|(word, half)| {
+        *word = f16::from_le_bytes(*half).to_f32().to_le_bytes();
+    });
+    bytes
+}
+
 /// An index tensor: words of its stream times `below` over 2^32, rounded down. `below` is at most 2^32.
 pub(crate) fn indices(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], below: u64) -> Vec<u8> {
     let mut bytes = drawn(tensor, Form::I8, dims, seed);
@@ -77,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::catalogue::find;
-    use crate::elements::{f16s, u32s};
+    use crate::elements::{f16s, f32s, u32s};
     use crate::specify::dims_of;
 
     #[test]
@@ -109,6 +125,17 @@ mod tests {
             let above = drawn.iter().filter(|value| value.abs() >= 1.5 * unit).count();
             assert!((5_500..6_500).contains(&above), "{above} of 12,003");
         }
+    }
+
+    #[test]
+    fn widened_halves_keep_their_values_and_lose_nothing_in_tf32() {
+        let spec = find("gemm.tf32.v1").expect("in the catalogue").spec;
+        let dims = dims_of(&[("m", 3), ("n", 1), ("k", 4001)]);
+        let bytes = f16_widened(&spec.inputs[0], &dims, &[7; 32]);
+        let halves = stream::bytes(&[7; 32], &spec.inputs[0].name, Form::F16, 3 * 4001);
+        let ends = 0..3 * 4001;
+        assert!(f32s(&bytes, ends.clone()).eq(f16s(&halves, ends.clone())));
+        assert!(u32s(&bytes, ends).all(|bits| bits % (1 << 13) == 0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! C = A Bᵀ on the CPU, for every element type, by the blocking of Goto and van de Geijn (ACM TOMS 34, 2008).
 //!
-//! Both operands are repacked into 32-bit words, one a step of k: an f32, an f16 widened to f32, or two i8 widened to i16.
+//! Both operands are repacked into 32-bit words, one a step of k: an f32, a narrower float widened to f32, or two i8 widened to i16.
 //! B is packed once into panels of as many columns as a register tile has. Tasks then take blocks of rows: each packs
 //! its rows of A for [`STEPS`] steps into the second-level cache and multiplies them with every panel of B. A sum of C
 //! takes its products in ascending order of k whatever the blocks and the threads are.
@@ -10,6 +10,8 @@
     reason = "register tiles are written with vector instructions on raw pointers"
 )]
 
+pub(crate) mod grid;
+mod narrowed;
 mod pack;
 mod tile;
 
@@ -22,6 +24,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::aligned::Buffer;
+pub(crate) use narrowed::{narrowed, narrowed_by};
 pub(crate) use pack::{Element, panel};
 pub(crate) use tile::{MOST_WORDS, Tile};
 
@@ -46,6 +49,15 @@ pub(crate) struct Shape {
     pub(crate) k: usize,
 }
 
+/// Who computes a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// Those of the current pool share it.
+    All,
+    /// The caller's does, as one of many that have a product each.
+    One,
+}
+
 thread_local! {
     /// Kept from call to call: fresh pages cost more than packing does.
     static PACKED_A: RefCell<Option<Buffer>> = const { RefCell::new(None) };
@@ -62,6 +74,18 @@ fn borrow(cell: &'static std::thread::LocalKey<RefCell<Option<Buffer>>>, words: 
 
 /// Words of C as f32 or i32 bits. A is `m * k`, B is `n * k`, C is `m * n`, all row-major.
 pub(crate) fn product<E: Element>(shape: Shape, a: &[E], b: &[E], c: &mut [u32], tile: &Tile) {
+    product_by(Threads::All, shape, a, b, c, tile);
+}
+
+/// [`product`], by these threads.
+pub(crate) fn product_by<E: Element>(
+    threads: Threads,
+    shape: Shape,
+    a: &[E],
+    b: &[E],
+    c: &mut [u32],
+    tile: &Tile,
+) {
     assert!(a.len() == shape.m * shape.k && b.len() == shape.n * shape.k && c.len() == shape.m * shape.n);
     if shape.k == 0 {
         return c.fill(0);
@@ -84,6 +108,7 @@ pub(crate) fn product<E: Element>(shape: Shape, a: &[E], b: &[E], c: &mut [u32],
             a,
             c,
             tile,
+            threads,
         };
         job.pack_b(b, packed_b.words_mut());
         job.multiply(packed_b.words());
@@ -108,6 +133,7 @@ struct Job<'a, E> {
     a: &'a [E],
     c: Output,
     tile: &'a Tile,
+    threads: Threads,
 }
 
 impl<E: Element> Job<'_, E> {
@@ -125,17 +151,21 @@ impl<E: Element> Job<'_, E> {
             blocks.push((steps, block));
             rest = after;
         }
-        let panels = blocks.into_par_iter().flat_map(|(steps, block)| {
-            let length = steps.len() * width;
-            block
-                .par_chunks_mut(length)
-                .enumerate()
-                .map(move |(panel, words)| (steps.clone(), panel, words))
-        });
-        panels.for_each(|(steps, panel, words)| {
+        let pack = |steps: Range<usize>, panel: usize, words: &mut [u32]| {
             let first = self.columns.start + panel * width;
             let rows = first..self.columns.end.min(first + width);
             pack::panel(words, width, b, self.shape.k, rows, steps, self.tile.vectors);
+        };
+        if self.threads == Threads::One {
+            for (steps, block) in blocks {
+                let panels = block.chunks_mut(steps.len() * width).enumerate();
+                panels.for_each(|(panel, words)| pack(steps.clone(), panel, words));
+            }
+            return;
+        }
+        blocks.into_par_iter().for_each(|(steps, block)| {
+            let panels = block.par_chunks_mut(steps.len() * width).enumerate();
+            panels.for_each(|(panel, words)| pack(steps.clone(), panel, words));
         });
     }
 
@@ -143,6 +173,11 @@ impl<E: Element> Job<'_, E> {
     fn multiply(&self, packed_b: &[u32]) {
         let threads = rayon::current_num_threads();
         let row_tiles = self.shape.m.div_ceil(self.tile.rows);
+        if self.threads == Threads::One {
+            let blocks = self.shape.m.div_ceil(BLOCK_ROWS).min(row_tiles);
+            let blocks = (0..blocks).map(|block| share(row_tiles, blocks, block));
+            return blocks.for_each(|rows| self.block(packed_b, rows, 0..self.panels()));
+        }
         let wanted = TASKS_A_THREAD * threads;
         let by_cache = self.shape.m.div_ceil(BLOCK_ROWS).next_multiple_of(threads);
         let row_blocks = by_cache.max(wanted).min(row_tiles);
@@ -229,7 +264,7 @@ fn share(count: usize, parts: usize, index: usize) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
+    use half::{bf16, f16};
 
     use super::*;
 
@@ -289,6 +324,12 @@ mod tests {
                     .map(|&v| f16::from_f32(v as f32))
                     .collect::<Vec<f16>>()
             };
+            let to_bf16 = |values: &[i32]| {
+                values
+                    .iter()
+                    .map(|&v| bf16::from_f32(v as f32))
+                    .collect::<Vec<bf16>>()
+            };
             let to_i8 = |values: &[i32]| values.iter().map(|&v| v as i8).collect::<Vec<i8>>();
             let floats = |c: &[u32]| {
                 c.iter()
@@ -300,12 +341,31 @@ mod tests {
                 assert_eq!(floats(&c), want, "f32, {shape:?}, {} rows", tile.rows);
                 product(shape, &to_f16(&a), &to_f16(&b), &mut c, tile);
                 assert_eq!(floats(&c), want, "f16, {shape:?}, {} rows", tile.rows);
+                product(shape, &to_bf16(&a), &to_bf16(&b), &mut c, tile);
+                assert_eq!(floats(&c), want, "bf16, {shape:?}, {} rows", tile.rows);
             }
             for tile in [Tile::integer(), Tile::portable_integer()] {
                 product(shape, &to_i8(&a), &to_i8(&b), &mut c, tile);
                 let sums: Vec<i32> = c.iter().map(|bits| bits.cast_signed()).collect();
                 assert_eq!(sums, want, "i8, {shape:?}, {} rows", tile.rows);
             }
+        }
+    }
+
+    #[test]
+    fn one_thread_gives_the_bits_of_all() {
+        for [m, n, k] in SHAPES {
+            let [a, b] = [(m * k, 13), (n * k, 29)].map(|(count, step)| {
+                integers(count, step)
+                    .map(|v| v as f32 / 97.0)
+                    .collect::<Vec<f32>>()
+            });
+            let [all, one] = [Threads::All, Threads::One].map(|threads| {
+                let mut c = vec![u32::MAX; m * n];
+                product_by(threads, Shape { m, n, k }, &a, &b, &mut c, Tile::rounded());
+                c
+            });
+            assert_eq!(all, one, "{m} x {n} x {k}");
         }
     }
 

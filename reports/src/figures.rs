@@ -140,7 +140,7 @@ fn deserved(spec: Option<&Spec>, work: Work) -> Option<Unit> {
 pub(crate) fn is_integer(dtype: Dtype) -> bool {
     match dtype {
         Dtype::I8 | Dtype::I32 | Dtype::Q4 => true,
-        Dtype::F32 | Dtype::F16 | Dtype::Bf16 => false,
+        Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::Fp8E4m3 => false,
     }
 }
 

@@ -40,6 +40,7 @@ impl Form {
             Dtype::F32 => Some(Self::F32),
             Dtype::F16 => Some(Self::F16),
             Dtype::Bf16 => Some(Self::Bf16),
+            Dtype::Fp8E4m3 => Some(Self::Fp8E4m3),
             Dtype::I8 => Some(Self::I8),
             Dtype::Q4 => Some(Self::Q4),
             Dtype::I32 => None,

@@ -2,6 +2,8 @@
 
 use attest::spec::Dtype;
 
+use crate::fp8::E4m3;
+
 /// Up to four bytes as one number.
 pub(super) fn word(bytes: &[u8]) -> u32 {
     let mut word = [0; 4];
@@ -24,6 +26,7 @@ pub(super) fn value(dtype: Dtype, bytes: &[u8], element: usize) -> f64 {
         Dtype::F32 => f64::from(f32::from_bits(bits)),
         Dtype::F16 => half::f16::from_bits(bits as u16).to_f64(),
         Dtype::Bf16 => half::bf16::from_bits(bits as u16).to_f64(),
+        Dtype::Fp8E4m3 => f64::from(E4m3(bits as u8).to_f32()),
         Dtype::I32 => f64::from(bits.cast_signed()),
         Dtype::I8 => f64::from((bits as u8).cast_signed()),
         Dtype::Q4 => f64::from(bits) - 8.0,

@@ -4,6 +4,7 @@ use attest::spec::Dtype;
 use rayon::prelude::*;
 
 use super::element::word;
+use crate::fp8::E4m3;
 use crate::workload::POISON;
 
 /// Bytes of an output of bytes or nibbles that are judged together. One word of it may equal the poison by chance, once in
@@ -30,6 +31,8 @@ fn judge(dtype: Dtype) -> (usize, fn(&[u8]) -> bool) {
         Dtype::F32 => (4, |element| f32::from_bits(word(element)).is_nan()),
         Dtype::F16 => (2, |element| half::f16::from_bits(word(element) as u16).is_nan()),
         Dtype::Bf16 => (2, |element| half::bf16::from_bits(word(element) as u16).is_nan()),
+        // Every other byte of the poison is NaN.
+        Dtype::Fp8E4m3 => (1, |element| E4m3(element[0]).to_f32().is_nan()),
         Dtype::I32 => (4, |element| word(element) == POISON),
         Dtype::I8 | Dtype::Q4 => (RUN, |run| run.chunks_exact(4).all(|bytes| word(bytes) == POISON)),
     }

@@ -2,7 +2,8 @@
 
 use attest::spec::Dims;
 
-use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
+use crate::product::grid;
+use crate::workload::{Kernel, Plan, Target};
 
 static KERNEL: Kernel = Kernel {
     name: "gemm_f32",
@@ -11,7 +12,7 @@ static KERNEL: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_f32.spv")),
 };
 
-/// For Vulkan on a processor, where shared memory gains nothing.
+/// For Vulkan on a processor.
 static NARROW: Kernel = Kernel {
     name: "gemm_f32_narrow",
     folder: "gemm_f32",
@@ -20,21 +21,5 @@ static NARROW: Kernel = Kernel {
 };
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
-    // Rows and columns of C that one block computes, and the block's threads.
-    let (kernel, [rows, cols], threads) = match target.software {
-        true => (&NARROW, [32, 64], 8),
-        false => (&KERNEL, [128, 128], 256),
-    };
-    Plan {
-        scratch: vec![],
-        launches: vec![Launch {
-            kernel,
-            grid: [n.div_ceil(cols) as u32, m.div_ceil(rows) as u32, 1],
-            block: [threads, 1, 1],
-            push: vec![m as u32, n as u32, k as u32],
-            buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
-            shared: 0,
-        }],
-    }
+    grid::plan(dims, target, &KERNEL, &NARROW)
 }

@@ -2,7 +2,8 @@
 
 use attest::spec::Dims;
 
-use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
+use crate::product::grid;
+use crate::workload::{Kernel, Plan, Target};
 
 static KERNEL: Kernel = Kernel {
     name: "gemm_i8",
@@ -19,7 +20,7 @@ static DOT: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_i8_dot.spv")),
 };
 
-/// For Vulkan on a processor, where shared memory gains nothing.
+/// For Vulkan on a processor.
 static NARROW: Kernel = Kernel {
     name: "gemm_i8_narrow",
     folder: "gemm_i8",
@@ -28,22 +29,6 @@ static NARROW: Kernel = Kernel {
 };
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let [m, n, k] = ["m", "n", "k"].map(|name| dim(dims, name));
-    // Rows and columns of C that one block computes, and the block's threads.
-    let (kernel, [rows, cols], threads) = match target {
-        Target { software: true, .. } => (&NARROW, [32, 64], 8),
-        Target { packed_dot: true, .. } => (&DOT, [128, 128], 256),
-        _ => (&KERNEL, [128, 128], 256),
-    };
-    Plan {
-        scratch: vec![],
-        launches: vec![Launch {
-            kernel,
-            grid: [n.div_ceil(cols) as u32, m.div_ceil(rows) as u32, 1],
-            block: [threads, 1, 1],
-            push: vec![m as u32, n as u32, k as u32],
-            buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
-            shared: 0,
-        }],
-    }
+    let tile = if target.packed_dot { &DOT } else { &KERNEL };
+    grid::plan(dims, target, tile, &NARROW)
 }

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use half::f16;
+use bytemuck::TransparentWrapper;
+use half::{bf16, f16};
+
+use crate::fp8::E4m3;
 
 /// An element type and the 32-bit word that a step of k takes from it.
 pub(crate) trait Element: Copy + Send + Sync {
@@ -50,6 +53,62 @@ impl Element for f16 {
         use std::arch::x86_64::{_mm_loadu_si128, _mm256_cvtph_ps};
         // SAFETY: eight elements are there.
         _mm256_cvtph_ps(unsafe { _mm_loadu_si128(elements.cast()) })
+    }
+}
+
+impl Element for bf16 {
+    const PER_WORD: usize = 1;
+
+    fn word(elements: &[Self]) -> u32 {
+        u32::from(elements[0].to_bits()) << 16
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::{
+            _mm_loadu_si128, _mm256_castsi256_ps, _mm256_cvtepu16_epi32, _mm256_slli_epi32,
+        };
+        // SAFETY: eight elements are there.
+        let bits = _mm256_cvtepu16_epi32(unsafe { _mm_loadu_si128(elements.cast()) });
+        _mm256_castsi256_ps(_mm256_slli_epi32::<16>(bits))
+    }
+}
+
+// SAFETY: E4m3 is a byte in a transparent wrapper.
+unsafe impl TransparentWrapper<u8> for E4m3 {}
+
+impl E4m3 {
+    pub(crate) fn of(bytes: &[u8]) -> &[Self] {
+        Self::wrap_slice(bytes)
+    }
+}
+
+impl Element for E4m3 {
+    const PER_WORD: usize = 1;
+
+    fn word(elements: &[Self]) -> u32 {
+        elements[0].to_f32().to_bits()
+    }
+
+    /// Every byte but NaN, which no input holds.
+    #[cfg(target_arch = "x86_64")]
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn words(elements: *const Self) -> std::arch::x86_64::__m256 {
+        use std::arch::x86_64::{
+            _mm_loadl_epi64, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cvtepu8_epi32, _mm256_mul_ps,
+            _mm256_or_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32,
+        };
+        // SAFETY: eight elements are there.
+        let bits = _mm256_cvtepu8_epi32(unsafe { _mm_loadl_epi64(elements.cast()) });
+        let size = _mm256_slli_epi32::<20>(_mm256_and_si256(bits, _mm256_set1_epi32(0x7F)));
+        // As bits of f32 these are 2^120 times too small, the subnormal ones too.
+        let rise = _mm256_set1_ps(f32::from_bits((127 + 120) << 23));
+        let magnitude = _mm256_mul_ps(_mm256_castsi256_ps(size), rise);
+        let sign = _mm256_slli_epi32::<24>(_mm256_and_si256(bits, _mm256_set1_epi32(0x80)));
+        _mm256_or_ps(magnitude, _mm256_castsi256_ps(sign))
     }
 }
 
@@ -189,6 +248,33 @@ unsafe fn turn<E: Element>(source: *const E, k: usize, height: usize, target: *m
                 _mm_storeu_ps(target, _mm256_castps256_ps128(column));
                 let rest = _mm_castps_pd(_mm256_extractf128_ps::<1>(column));
                 _mm_storel_pd(target.add(4).cast(), rest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_e4m3_packs_to_its_value() {
+        let bytes: Vec<u8> = (0..=u8::MAX).filter(|bits| bits & 0x7F != 0x7F).collect();
+        let bytes = &bytes[..248];
+        let want: Vec<u32> = bytes.iter().map(|&bits| E4m3(bits).to_f32().to_bits()).collect();
+        for vectors in [false, crate::product::Tile::fused().vectors] {
+            for row in 0..31 {
+                let row = row * 8..row * 8 + 8;
+                // Eight rows of one matrix with the same eight columns.
+                let matrix = E4m3::of(&bytes[row.clone()]).repeat(8);
+                let mut words = [0; 64];
+                panel(&mut words, 8, &matrix, 8, 0..8, 0..8, vectors);
+                for (step, words) in words.chunks(8).enumerate() {
+                    assert!(
+                        words.iter().all(|&word| word == want[row.start + step]),
+                        "{row:?}"
+                    );
+                }
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use attest::spec::Size;
+use attest::spec::{Dims, Size};
 use attest::statement::Quality;
-use kernels::catalogue::WORKLOADS;
-use kernels::workload::Workload;
+use kernels::catalogue::{WORKLOADS, find};
+use kernels::workload::{Plan, Target, Workload};
 
 use crate::harness::{devices, dims, expect_right, fresh_seed, runs, runs_on};
+
+const BATCHED: &str = "gemm.batched.f16.v1";
 
 /// Larger than one cache block of the CPU's matrix product in each direction in turn.
 const GEMM_BLOCKS: &[[u64; 3]] = &[[1031, 67, 129], [67, 2053, 129], [67, 129, 2053], [211, 521, 773]];
@@ -80,6 +82,26 @@ fn every_device_agrees_with_the_reference_at_odd_sizes() {
                 expect_right(device.as_ref(), workload, &dims, fresh_seed());
             }
         }
+    }
+}
+
+/// The plan of a batch whose grid is as deep as two products, as where a batch is deeper than any grid.
+fn two_deep(dims: &Dims, target: Target) -> Plan {
+    let mut plan = (find(BATCHED).expect("in the catalogue").plan)(dims, target);
+    assert_eq!(plan.launches[0].grid[2], 5);
+    plan.launches[0].grid[2] = 2;
+    plan
+}
+
+#[test]
+fn a_grid_less_deep_than_the_batch_computes_every_product() {
+    let shallow = Workload {
+        plan: two_deep,
+        ..*find(BATCHED).expect("in the catalogue")
+    };
+    let dims = dims(&[("batch", 5), ("m", 66), ("n", 9), ("k", 19)]);
+    for device in devices() {
+        expect_right(device.as_ref(), &shallow, &dims, fresh_seed());
     }
 }
 

@@ -55,6 +55,9 @@ struct Candidate<'a> {
     bytes_per_second: f64,
 }
 
+/// Types that products are made of, each with a ceiling of its own.
+const COMPUTED: [Dtype; 5] = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::Fp8E4m3, Dtype::I8];
+
 impl Roofline {
     /// From the complete records of one device.
     pub(crate) fn of<'a>(records: impl Iterator<Item = &'a Record>, specs: &[Spec]) -> Self {
@@ -65,7 +68,7 @@ impl Roofline {
             // The largest case is the one that no cache holds.
             .max_by_key(|one| (one.record.caveats.is_empty(), one.bytes));
         let bandwidth = triads.map(|one| ceiling(one, one.bytes_per_second));
-        let compute = [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::I8].map(|dtype| {
+        let compute = COMPUTED.map(|dtype| {
             let of_dtype = |one: &&Candidate<'_>| one.dtype == Some(dtype) && is_of(one.record, "gemm.");
             let best = candidates.iter().filter(of_dtype).max_by(|one, other| {
                 let rank = |one: &Candidate<'_>| (one.record.caveats.is_empty(), one.ops_per_second);
@@ -92,7 +95,7 @@ impl Roofline {
         if self.bandwidth.is_none() {
             missing.push("memory: no ceiling measured (no complete mem.triad record)".to_owned());
         }
-        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16, Dtype::I8] {
+        for dtype in COMPUTED {
             let used = self.points.iter().any(|point| point.dtype == Some(dtype));
             if used && !self.compute.iter().any(|(of, _)| *of == dtype) {
                 let name = dtype_name(dtype);
@@ -157,6 +160,7 @@ pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
         Dtype::F32 => "f32",
         Dtype::F16 => "f16",
         Dtype::Bf16 => "bf16",
+        Dtype::Fp8E4m3 => "fp8",
         Dtype::I8 => "i8",
         Dtype::I32 => "i32",
         Dtype::Q4 => "q4",
@@ -170,8 +174,8 @@ pub(crate) fn series(dtype: Option<Dtype>) -> usize {
         Some(Dtype::F16) => 1,
         Some(Dtype::I8 | Dtype::Q4) => 2,
         Some(Dtype::Bf16) => 3,
-        Some(Dtype::I32) => 4,
-        None => 5,
+        Some(Dtype::Fp8E4m3) => 4,
+        Some(Dtype::I32) | None => 5,
     }
 }
 

@@ -1,6 +1,6 @@
 //! NVIDIA's matrix library, opened at run time where it is installed: the peer of our own products.
 //!
-//! f32 stays f32: `COMPUTE_32F` under the default math mode uses no TF32.
+//! f32 stays f32: `COMPUTE_32F` under the default math mode uses no TF32, which only products of that name ask for.
 
 #![allow(unsafe_code, reason = "the library is C and is opened at run time")]
 
@@ -8,7 +8,7 @@ use std::ffi::{c_int, c_void};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attest::spec::Dtype;
+use attest::spec::{Dtype, Spec};
 use cudarc::driver::DriverError;
 use cudarc::driver::sys::CUstream;
 use libloading::Library;
@@ -103,16 +103,30 @@ pub(super) struct Types {
 }
 
 impl Types {
-    pub(super) fn of(dtype: Dtype) -> Result<Self, CublasError> {
+    /// What the library multiplies: the type of the operands, or TF32 where the specification says that f32 hold it.
+    pub(super) fn name(spec: &Spec) -> String {
+        match spec.id.contains(".tf32.") {
+            true => "TF32".into(),
+            false => format!("{:?}", spec.inputs[0].dtype),
+        }
+    }
+
+    pub(super) fn of(spec: &Spec) -> Result<Self, CublasError> {
         const R_32F: c_int = 0;
         const R_16F: c_int = 2;
         const R_8I: c_int = 3;
         const R_32I: c_int = 10;
+        const R_16BF: c_int = 14;
         const COMPUTE_32F: c_int = 68;
         const COMPUTE_32I: c_int = 72;
-        let (input, output, compute, one) = match dtype {
+        const COMPUTE_32F_FAST_TF32: c_int = 77;
+        let (input, output, compute, one) = match spec.inputs[0].dtype {
+            Dtype::F32 if Self::name(spec) == "TF32" => {
+                (R_32F, R_32F, COMPUTE_32F_FAST_TF32, 1.0f32.to_bits())
+            }
             Dtype::F32 => (R_32F, R_32F, COMPUTE_32F, 1.0f32.to_bits()),
             Dtype::F16 => (R_16F, R_16F, COMPUTE_32F, 1.0f32.to_bits()),
+            Dtype::Bf16 => (R_16BF, R_16BF, COMPUTE_32F, 1.0f32.to_bits()),
             Dtype::I8 => (R_8I, R_32I, COMPUTE_32I, 1),
             other => return Err(CublasError::Unsupported(other)),
         };

@@ -158,7 +158,7 @@ impl<'card> Bench<'card> {
     fn name(&self, kind: Kind, spec: &Spec) -> String {
         let version = self.cublas.as_ref().map_or("", |cublas| cublas.version.as_str());
         match kind {
-            Kind::Product => format!("cuBLAS {version} {:?}", spec.inputs[0].dtype).replace("  ", " "),
+            Kind::Product => format!("cuBLAS {version} {}", Types::name(spec)).replace("  ", " "),
             Kind::Copy => "driver copy".into(),
         }
     }
@@ -178,7 +178,7 @@ impl<'card> Bench<'card> {
             let wanted = dim(dims, name);
             *size = i32::try_from(wanted).map_err(|_| CublasError::TooLarge(wanted as u64).to_string())?;
         }
-        let types = Types::of(workload.spec.inputs[0].dtype).map_err(|error| error.to_string())?;
+        let types = Types::of(workload.spec).map_err(|error| error.to_string())?;
         let inputs = inputs::generate(workload, dims, &PUBLIC_SEED);
         let [a, b] = [self.upload(&inputs[0])?, self.upload(&inputs[1])?];
         let c = self.buffer(bytes(&workload.spec.outputs[0], dims))?;
@@ -268,9 +268,15 @@ mod tests {
 
     #[test]
     fn products_and_the_copy_have_peers_and_what_rounds_each_step_has_none() {
-        let kinds = WORKLOADS.iter().filter_map(|workload| Kind::of(workload.spec));
-        let (products, copies): (Vec<_>, Vec<_>) = kinds.partition(|kind| matches!(kind, Kind::Product));
-        assert_eq!((products.len(), copies.len()), (3, 1));
+        let of_kind = |wanted: fn(Kind) -> bool| {
+            let specs = WORKLOADS.iter().map(|workload| &**workload.spec);
+            let found = specs.filter(move |spec| Kind::of(spec).is_some_and(wanted));
+            found.map(|spec| spec.id.as_str()).collect::<Vec<_>>()
+        };
+        let products = of_kind(|kind| matches!(kind, Kind::Product));
+        let plain = |id: &&str| id.starts_with("gemm.") && !id.contains(".exact.");
+        assert!(products.len() >= 3 && products.iter().all(plain), "{products:?}");
+        assert_eq!(of_kind(|kind| matches!(kind, Kind::Copy)), ["mem.copy.v1"]);
     }
 
     #[test]

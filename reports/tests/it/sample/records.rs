@@ -39,7 +39,7 @@ pub(super) fn record(index: u32, device: &Device, speed: &Speed, spec: &Spec, ca
     let flop = spec.flop.eval(&case.dims).expect("a formula of the sample");
     let bytes = spec.bytes.eval(&case.dims).expect("a formula of the sample");
     let peak = match spec.inputs[0].dtype {
-        Dtype::F16 | Dtype::Bf16 => speed.f16,
+        Dtype::F16 | Dtype::Bf16 | Dtype::Fp8E4m3 => speed.f16,
         Dtype::I8 | Dtype::I32 | Dtype::Q4 => speed.i8,
         Dtype::F32 => speed.f32 * if spec.class == Class::Exact { 0.8 } else { 1.0 },
     };

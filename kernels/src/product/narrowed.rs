@@ -1,0 +1,91 @@
+//! Products whose sums are narrowed on their way out.
+
+use std::cell::RefCell;
+
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::{Element, Shape, Threads, Tile, product_by};
+use crate::wide::wide;
+
+thread_local! {
+    /// Sums in f32, kept from call to call.
+    static SUMS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A float of two bytes that f32 narrows to: the nearest, ties to even.
+pub(crate) trait Narrow: Sync + Send {
+    fn narrow(sums: &[f32], c: &mut [Self])
+    where
+        Self: Sized;
+}
+
+impl Narrow for f16 {
+    fn narrow(sums: &[f32], c: &mut [Self]) {
+        use half::slice::HalfFloatSliceExt as _;
+        c.convert_from_f32_slice(sums);
+    }
+}
+
+impl Narrow for bf16 {
+    fn narrow(sums: &[f32], c: &mut [Self]) {
+        to_bf16(sums, c);
+    }
+}
+
+wide! {
+    fn to_bf16(sums: &[f32], c: &mut [bf16]) {
+        for (c, sum) in c.iter_mut().zip(sums) {
+            let bits = sum.to_bits();
+            let rounded = (bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16) as u16;
+            let nan = (bits >> 16) as u16 | 0x40;
+            *c = bf16::from_bits(if sum.is_nan() { nan } else { rounded });
+        }
+    }
+}
+
+/// C = A Bᵀ as [`product`](super::product) computes it, summed in f32 and narrowed once.
+pub(crate) fn narrowed<E: Element, C: Narrow>(shape: Shape, a: &[E], b: &[E], c: &mut [C]) {
+    narrowed_by(Threads::All, shape, a, b, c);
+}
+
+/// [`narrowed`], by these threads.
+pub(crate) fn narrowed_by<E: Element, C: Narrow>(
+    threads: Threads,
+    shape: Shape,
+    a: &[E],
+    b: &[E],
+    c: &mut [C],
+) {
+    const STRIP: usize = 1 << 14;
+    let mut sums = SUMS.take();
+    sums.resize(shape.m * shape.n, 0);
+    product_by(threads, shape, a, b, &mut sums, Tile::fused());
+    let wide: &[f32] = bytemuck::cast_slice(&sums);
+    match threads {
+        Threads::One => C::narrow(wide, c),
+        Threads::All => c
+            .par_chunks_mut(STRIP)
+            .zip(wide.par_chunks(STRIP))
+            .for_each(|(c, sums)| C::narrow(sums, c)),
+    }
+    SUMS.set(sums);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_become_the_nearest_bf16_and_ties_become_even() {
+        let steps = (0..=u32::MAX)
+            .step_by(0x3FFF)
+            .chain((0..=u32::MAX).step_by(0x8000));
+        let sums: Vec<f32> = steps.map(f32::from_bits).collect();
+        let mut c = vec![bf16::ZERO; sums.len()];
+        to_bf16(&sums, &mut c);
+        for (sum, c) in sums.into_iter().zip(c) {
+            assert_eq!(c.to_bits(), bf16::from_f32(sum).to_bits(), "{sum:e}");
+        }
+    }
+}
