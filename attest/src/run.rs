@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::statement::Measured;
+use crate::digest::Sha256;
+use crate::statement::{Measured, Mode};
 
 pub const RUN_FORMAT: &str = "urn:hallmark:run:v1";
 
@@ -19,4 +20,27 @@ pub struct Run {
     pub device_uuids: Vec<String>,
     /// Facts that are signed as digests and shown to whom the provider chooses: host name, serials, location.
     pub private: BTreeMap<String, String>,
+    /// What was asked for, so that a run that was cut short can be resumed; absent in files of other makers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// The command that began a run. Its devices are those of the run file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// Name of the suite, also where the statement says `custom`.
+    pub suite: String,
+    /// Only workloads whose id starts with one of these; empty for all.
+    pub only: Vec<String>,
+    /// No workload whose id starts with one of these.
+    pub skip: Vec<String>,
+    pub mode: Mode,
+    pub seed: Sha256,
+    /// Sampling time of each record, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_ms: Option<u64>,
+    /// Time of the whole run, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_budget_ms: Option<u64>,
 }

@@ -18,6 +18,9 @@
 //! * **Samples.** At least 6 and at most 512, each at least 1,000 ticks of its clock. The summary is that of [`crate::stats`],
 //!   figure by figure. A record that stopped as `converged` has an interval within 1 % of its median, one that stopped as
 //!   `full` has all the samples a record holds.
+//! * **Modes.** A complete sustained record was sampled for 60 s at least by the host's clock and did not stop as
+//!   `converged`. The stretches of its throttle cover its samples.
+//! * **Sessions.** None, or at least two: in order, from the measurement's start to its end, with all its records.
 //! * **Clocks.** `witness.deviceNs` is the sum of the samples. Once either clock counted a second, `hostNs` and `deviceNs` differ by
 //!   at most 2 % of `hostNs`. CUDA events time CUDA devices only, Vulkan timestamps Vulkan devices only.
 //! * **Quality.** Of the specification's class; at least one element compared; `elements` those of the case's outputs. A
@@ -51,8 +54,8 @@ pub use count::{Count, MAX_SAFE_INTEGER};
 pub use device::{Api, Device, DeviceKind, Driver, identity};
 pub use read::{StatementError, VerifiedStatement};
 pub use record::{
-    CaseRef, Caveat, Conditions, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timer,
-    TimerSource, Timing, Warmup, Witness, Work,
+    CaseRef, Caveat, Conditions, Evidence, Mode, Moment, PathClass, Quality, Record, Status, Stop, Stretch,
+    Timer, TimerSource, Timing, Warmup, Witness, Work,
 };
 
 use crate::digest::Sha256;
@@ -119,6 +122,9 @@ pub struct Measured {
     /// RFC 3339 with Z, by the provider's clock.
     pub measurement_started_at: String,
     pub measurement_finished_at: String,
+    /// The sittings of a run that was interrupted and resumed, in order; absent for a run made in one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<Session>,
     pub devices: Vec<Device>,
     /// Facts about the host that anyone may read: operating system, kernel, processor, memory.
     pub environment: BTreeMap<String, String>,
@@ -127,6 +133,18 @@ pub struct Measured {
     pub records: Vec<Record>,
     /// How far the parts of this document are supported.
     pub evidence: Vec<EvidenceNote>,
+}
+
+/// One sitting of a resumed run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// RFC 3339 with Z, by the provider's clock.
+    pub started_at: String,
+    /// When its last record was written.
+    pub finished_at: String,
+    /// Records of the statement that it measured.
+    pub records: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! Two statements side by side.
 //!
-//! Records are paired device by device. Two results compare only when spec digest, case, path class and cache mode
-//! agree and both are sound; otherwise the verdict is *not comparable*, with every reason.
+//! Records are paired device by device. Two results compare only when spec digest, case, path class, cache and
+//! mode (burst or sustained) agree and both are sound; otherwise the verdict is *not comparable*, with every reason.
 //!
 //! # The interval of a ratio
 //!

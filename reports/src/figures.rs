@@ -27,6 +27,9 @@ pub struct Figures {
     /// Energy of one launch in microjoules, where the device has a counter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub energy_microjoules: Option<u64>,
+    /// Energy of one operation or byte, whichever the throughput counts, in femtojoules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub energy_femtojoules_per_unit: Option<Count>,
 }
 
 /// Work per second; `low` belongs to the upper end of the time's interval.
@@ -57,6 +60,23 @@ impl Unit {
             Self::Flop => "GFLOP/s",
             Self::Op => "TOP/s",
             Self::Byte => "GB/s",
+        }
+    }
+
+    /// What energy is counted by, as shown: thousands of femtojoules for one FLOP, OP or byte make one of these.
+    pub fn shown_energy(self) -> &'static str {
+        match self {
+            Self::Flop => "mJ/GFLOP",
+            Self::Op => "J/TOP",
+            Self::Byte => "mJ/GB",
+        }
+    }
+
+    /// The work it counts.
+    fn amount(self, work: Work) -> Count {
+        match self {
+            Self::Flop | Self::Op => work.flop,
+            Self::Byte => work.bytes,
         }
     }
 
@@ -109,6 +129,7 @@ pub(crate) fn figures(record: &Record, specs: &[Spec]) -> Result<Figures, NoFigu
         time_ps,
         throughput: unit.map(|unit| throughput(unit, timing.work, time_ps)),
         energy_microjoules: energy(timing),
+        energy_femtojoules_per_unit: unit.and_then(|unit| energy_of_one(timing, unit.amount(timing.work))),
     })
 }
 
@@ -145,10 +166,7 @@ pub(crate) fn is_integer(dtype: Dtype) -> bool {
 }
 
 fn throughput(unit: Unit, work: Work, time_ps: Interval) -> Throughput {
-    let amount = match unit {
-        Unit::Flop | Unit::Op => work.flop,
-        Unit::Byte => work.bytes,
-    };
+    let amount = unit.amount(work);
     let over = |time| rate(amount, time);
     let per_second = Interval {
         median: over(time_ps.median),
@@ -165,9 +183,19 @@ pub(crate) fn rate(amount: Count, time_ps: Count) -> Count {
 }
 
 fn energy(timing: &Timing) -> Option<u64> {
-    let launches = (timing.samples_ns.len() as u128) * u128::from(timing.launches_per_sample);
     let total = u128::from(timing.energy_millijoules?) * 1_000;
-    u64::try_from(total / launches.max(1)).ok()
+    u64::try_from(total / launches(timing).max(1)).ok()
+}
+
+/// Femtojoules for one of the `amount` that each launch does.
+fn energy_of_one(timing: &Timing, amount: Count) -> Option<Count> {
+    let total = u128::from(timing.energy_millijoules?) * 1_000_000_000_000;
+    let done = launches(timing).checked_mul(u128::from(amount.0))?;
+    u64::try_from(total.checked_div(done)?).ok().map(Count)
+}
+
+fn launches(timing: &Timing) -> u128 {
+    (timing.samples_ns.len() as u128) * u128::from(timing.launches_per_sample)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! | field | meaning |
 //! |---|---|
 //! | `format` | [`JSON_FORMAT`] |
-//! | `attestations[]` | `digest`, `keyId`, `tool`, `suite`, `measurementStartedAt`, `measurementFinishedAt`, `checks[]` {`name`, `verdict`: `passed` `failed` `notChecked`, `detail`}, `log` {`origin`, `index`, `treeSize`} |
+//! | `attestations[]` | `digest`, `keyId`, `tool`, `suite`, `measurementStartedAt`, `measurementFinishedAt`, `sessions[]` of a resumed run, `checks[]` {`name`, `verdict`: `passed` `failed` `notChecked`, `detail`}, `log` {`origin`, `index`, `treeSize`} |
 //! | `rows[]` | one per record, in the statement's order |
 //! | `rows[].attestation` | digest of the attestation it comes from |
 //! | `rows[].device` | `index`, `id`, `api`, `kind`, `name`, and `software`: true for a graphics API on a processor |
@@ -17,8 +17,10 @@
 //! | `rows[].status` `reason` `caveats[]` | as in the statement |
 //! | `rows[].evidence` | `challenged` when a verdict of the registry bears out the seed and the outputs were recomputed; else as in the statement |
 //! | `rows[].implausible` | why the figures cannot be true, given what was proven of the device |
+//! | `rows[].mode` | `sustained`; absent for a burst |
+//! | `rows[].throttledSamples` | samples at whose end a throttle was seen; absent where the system does not tell |
 //! | `rows[].limits[]` | what held the device's clock without being a fault, such as `swPowerCap`; absent when nothing did |
-//! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch |
+//! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch, `energyFemtojoulesPerUnit` of one operation or byte |
 //! | `rows[].noFigures` | why `figures` is absent |
 //! | `rows[].quality` | as in the statement |
 //! | `proofs[]` | `attestation`, `device`, `verdict`, `logIndex`, `workload` with its parameters, `proven` {`units`, `elapsedNs`, `rate`, `residentBytes`, `lanesOpened`, `missedPpb`}, `support`: `timed` when the verdict bears it out, `because` |
@@ -41,4 +43,4 @@ pub use json::{JSON_FORMAT, json};
 pub use markdown::markdown;
 pub use proofs::{ProofRow, proofs, rate};
 pub use row::{DeviceRef, Row, rows};
-pub(crate) use row::{quality_text, short};
+pub(crate) use row::{any_energy, quality_text, short};

@@ -1,10 +1,10 @@
 //! Tables for a terminal.
 
-use attest::statement::Evidence;
+use attest::statement::{Evidence, Session};
 use unicode_width::UnicodeWidthStr;
 
 use crate::plain::{NAME_CHARS, SENTENCE_CHARS, visible};
-use crate::table::{ProofRow, Row, proofs, rows};
+use crate::table::{ProofRow, Row, any_energy, proofs, rows};
 use crate::{Shown, words};
 
 /// What the terminal can show.
@@ -39,10 +39,37 @@ pub fn table(shown: &[Shown<'_>], terminal: Terminal) -> String {
         }
         out += &terminal.bold(&visible(&group[0].device.label(), NAME_CHARS));
         out.push('\n');
-        let cells: Vec<Vec<Cell>> = group.iter().map(cells).collect();
-        out += &terminal.grid(&HEADER, &cells);
+        let energy = any_energy(group);
+        let header: Vec<Column> = HEADER
+            .into_iter()
+            .filter(|column| energy || column.name != ENERGY)
+            .collect();
+        let cells: Vec<Vec<Cell>> = group.iter().map(|row| cells(row, energy)).collect();
+        out += &terminal.grid(&header, &cells);
     }
-    out + &proven(shown, terminal)
+    out + &resumed(shown, terminal) + &proven(shown, terminal)
+}
+
+/// The sittings of runs that were not made in one.
+fn resumed(shown: &[Shown<'_>], terminal: Terminal) -> String {
+    let of_one = |one: &Shown<'_>| {
+        let sessions = &one.statement.predicate.measured.sessions;
+        let sitting = |session: &Session| {
+            let span = format!("{} to {}", session.started_at, session.finished_at);
+            format!(
+                "  {} records, {}\n",
+                session.records,
+                visible(&span, SENTENCE_CHARS)
+            )
+        };
+        let lines: String = sessions.iter().map(sitting).collect();
+        if lines.is_empty() {
+            return lines;
+        }
+        let head = format!("Resumed: measured in {} sessions", sessions.len());
+        format!("\n{}\n{lines}", terminal.bold(&head))
+    };
+    shown.iter().map(of_one).collect()
 }
 
 /// What was proven, where anything was.
@@ -83,35 +110,45 @@ fn proof_cells(row: &ProofRow) -> Vec<Cell> {
     ]
 }
 
-const HEADER: [Column; 9] = [
+/// A column that is there only when a record of the device has energy.
+const ENERGY: &str = "energy";
+
+const HEADER: [Column; 10] = [
     Column::left("workload"),
     Column::left("case"),
     Column::left("path"),
     Column::right("time"),
     Column::right("95 % interval"),
     Column::right("throughput"),
+    Column::right(ENERGY),
     Column::left("quality"),
     Column::left("evidence"),
     Column::left("status"),
 ];
 
-fn cells(row: &Row) -> Vec<Cell> {
+fn cells(row: &Row, energy: bool) -> Vec<Cell> {
     let or_dash = |text: Option<String>| Cell::plain(text.unwrap_or_else(|| "–".to_owned()));
     let sound = row.figures.is_some() && row.caveats.is_empty() && row.implausible.is_none();
-    vec![
+    let mut cells = vec![
         Cell::plain(visible(&row.workload, NAME_CHARS)),
         Cell::plain(visible(&row.case, NAME_CHARS)),
         Cell::plain(words::path(row.path)),
         or_dash(row.time_text()),
         or_dash(row.interval_text()),
         or_dash(row.throughput_text()),
+    ];
+    if energy {
+        cells.push(or_dash(row.energy_text()));
+    }
+    cells.extend([
         or_dash(row.quality_text()),
         Cell::plain(words::evidence(row.evidence)),
         Cell {
             text: visible(&row.status_text(), SENTENCE_CHARS),
             tone: if sound { Tone::Good } else { Tone::Bad },
         },
-    ]
+    ]);
+    cells
 }
 
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The words of the schema as readers see them; the same words stand in the statement's JSON.
 
 use attest::spec::{Cache, Dims, Size};
-use attest::statement::{Caveat, DeviceKind, Evidence, PathClass, Status, TimerSource};
+use attest::statement::{Caveat, DeviceKind, Evidence, Mode, PathClass, Status, TimerSource};
 
 pub(crate) fn size(size: Size) -> &'static str {
     match size {
@@ -23,6 +23,13 @@ pub(crate) fn cache(cache: Cache) -> &'static str {
     match cache {
         Cache::Cold => "cold",
         Cache::Hot => "hot",
+    }
+}
+
+pub(crate) fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Burst => "burst",
+        Mode::Sustained => "sustained",
     }
 }
 

@@ -113,6 +113,7 @@ fn measured(measured: &Measured) -> Result<(), StatementError> {
         text("environment", value)?;
     }
     period(measured)?;
+    sessions(measured)?;
     let mut paths = HashSet::new();
     for code in &measured.code {
         text("code.path", &code.path)?;
@@ -140,6 +141,37 @@ fn period(measured: &Measured) -> Result<(), StatementError> {
         });
     }
     Ok(())
+}
+
+/// Sittings follow each other from the measurement's start to its end and share its records.
+fn sessions(measured: &Measured) -> Result<(), StatementError> {
+    let sessions = &measured.sessions;
+    let (Some(first), Some(last)) = (sessions.first(), sessions.last()) else {
+        return Ok(());
+    };
+    let mut before = None;
+    for session in sessions {
+        let started = time("sessions.startedAt", &session.started_at)?;
+        let finished = time("sessions.finishedAt", &session.finished_at)?;
+        if before.is_some_and(|before| started < before) || finished < started {
+            return Err(StatementError::Sessions {
+                fault: "overlap or run backwards",
+            });
+        }
+        before = Some(finished);
+    }
+    let ends = first.started_at == measured.measurement_started_at
+        && last.finished_at == measured.measurement_finished_at;
+    let records = sessions
+        .iter()
+        .try_fold(0u64, |sum, session| sum.checked_add(session.records));
+    let fault = match () {
+        () if sessions.len() < 2 => "are one; a run made in one sitting lists none",
+        () if !ends => "do not span the time of the measurement",
+        () if records != Some(measured.records.len() as u64) => "do not add up to its records",
+        () => return Ok(()),
+    };
+    Err(StatementError::Sessions { fault })
 }
 
 fn time(field: &'static str, written: &str) -> Result<jiff::Timestamp, StatementError> {

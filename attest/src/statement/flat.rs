@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Attempt, Code, Device, EvidenceNote, Freshness, Measured, ProofRef, Record, SuiteRef, Tool};
+use super::{
+    Attempt, Code, Device, EvidenceNote, Freshness, Measured, ProofRef, Record, Session, SuiteRef, Tool,
+};
 use crate::spec::Spec;
 
 #[derive(Deserialize)]
@@ -18,6 +20,8 @@ struct Predicate {
     code: Vec<Code>,
     measurement_started_at: String,
     measurement_finished_at: String,
+    #[serde(default)]
+    sessions: Vec<Session>,
     devices: Vec<Device>,
     environment: BTreeMap<String, String>,
     specs: Vec<Spec>,
@@ -48,6 +52,7 @@ impl From<Predicate> for super::Predicate {
                 code: flat.code,
                 measurement_started_at: flat.measurement_started_at,
                 measurement_finished_at: flat.measurement_finished_at,
+                sessions: flat.sessions,
                 devices: flat.devices,
                 environment: flat.environment,
                 specs: flat.specs,

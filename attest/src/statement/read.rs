@@ -40,6 +40,8 @@ pub enum StatementError {
     Time { field: &'static str, found: String },
     #[error("the measurement finished at {finish}, before it started at {start}")]
     EndsBeforeItStarts { start: String, finish: String },
+    #[error("its sessions {fault}")]
+    Sessions { fault: &'static str },
     #[error("{field} is empty")]
     EmptyText { field: &'static str },
     #[error("{field} holds the control character {found:?}")]

@@ -50,7 +50,9 @@ impl Record {
     /// The caveats that the record's own figures and conditions call for. A statement lacking one is refused.
     pub fn required_caveats(&self) -> impl Iterator<Item = Caveat> {
         let any = |found: fn(&Conditions) -> bool| self.conditions.iter().any(found);
-        let throttled = any(|at| at.throttle.as_ref().is_some_and(|reasons| !reasons.is_empty()));
+        let sampled = self.timing.as_ref().and_then(Timing::throttled_samples);
+        let throttled = any(|at| at.throttle.as_ref().is_some_and(|reasons| !reasons.is_empty()))
+            || sampled.is_some_and(|samples| samples > 0);
         let shared = any(|at| at.other_processes.is_some_and(|count| count > 0));
         let noisy = self
             .timing
@@ -129,9 +131,57 @@ pub struct Timing {
     pub witness: Witness,
     pub warmup: Warmup,
     pub stop: Stop,
+    /// Absent for [`Mode::Burst`].
+    #[serde(default, skip_serializing_if = "Mode::is_burst")]
+    pub mode: Mode,
+    /// Whether the system reported a throttle, sample after sample; absent where it does not tell. Equal neighbours stand
+    /// in one stretch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<Vec<Stretch>>,
     /// Energy of all sampled launches, where a counter exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy_millijoules: Option<u64>,
+}
+
+impl Timing {
+    /// Samples at whose end the system reported a throttle; `None` where it does not tell.
+    pub fn throttled_samples(&self) -> Option<u64> {
+        let stretches = self.throttle.as_ref()?.iter();
+        let throttled = stretches.filter(|stretch| stretch.throttled);
+        Some(
+            throttled
+                .map(|stretch| stretch.samples)
+                .fold(0, u64::saturating_add),
+        )
+    }
+}
+
+/// How long a record is sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Until the median is known or the budget ends: what the device does at its best, as short work finds it.
+    #[default]
+    Burst,
+    /// [`Mode::SUSTAINED_NS`] at least, nothing left out and never ended early: what is left once the device is warm.
+    Sustained,
+}
+
+impl Mode {
+    /// Least time of a sustained record by the host's clock.
+    pub const SUSTAINED_NS: u64 = 60_000_000_000;
+
+    fn is_burst(&self) -> bool {
+        *self == Self::Burst
+    }
+}
+
+/// Samples in a row that were all throttled or all not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stretch {
+    pub samples: u64,
+    pub throttled: bool,
 }
 
 /// Cost of one launch by the specification's formulas.

@@ -8,8 +8,8 @@ use attest::run::{RUN_FORMAT, Run};
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Size, Spec, Tensor, Tolerance};
 use attest::statement::{
     Api, CaseRef, Conditions, Count, Device, DeviceKind, DigestSet, Driver, Evidence, EvidenceNote, Measured,
-    Moment, PathClass, Quality, Record, Statement, Status, Stop, SuiteRef, Timer, TimerSource, Timing, Tool,
-    Warmup, Witness, Work,
+    Mode, Moment, PathClass, Quality, Record, Statement, Status, Stop, SuiteRef, Timer, TimerSource, Timing,
+    Tool, Warmup, Witness, Work,
 };
 use attest::stats;
 
@@ -69,6 +69,7 @@ fn run(devices: Vec<Device>, specs: Vec<Spec>, records: Vec<Record>) -> Run {
             .map(|device| format!("uuid of {}", device.id))
             .collect(),
         private: [("hostName".to_owned(), "assay-7".to_owned())].into(),
+        asked: None,
         measured: Measured {
             tool: Tool {
                 name: "hallmark".into(),
@@ -86,6 +87,7 @@ fn run(devices: Vec<Device>, specs: Vec<Spec>, records: Vec<Record>) -> Run {
             code: Vec::new(),
             measurement_started_at: "2026-11-22T13:00:00Z".into(),
             measurement_finished_at: "2026-11-22T13:00:41.5Z".into(),
+            sessions: Vec::new(),
             devices,
             environment: [("os", "Linux 6.1"), ("cpu", "AMD EPYC")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -276,6 +278,8 @@ fn timing(spec: &Spec, device: u32, samples: usize) -> Timing {
             elapsed_ns: 210_000_000,
         },
         stop: Stop::Converged,
+        mode: Mode::Burst,
+        throttle: None,
         energy_millijoules: None,
     }
 }

@@ -8,7 +8,7 @@ use attest::jcs;
 use attest::key::SigningKey;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Size, Spec, Tensor};
 use attest::statement::{
-    Api, CaseRef, Code, Count, Device, DeviceKind, DigestSet, Driver, Evidence, EvidenceNote, Measured,
+    Api, CaseRef, Code, Count, Device, DeviceKind, DigestSet, Driver, Evidence, EvidenceNote, Measured, Mode,
     PREDICATE_TYPE, PathClass, Predicate, Quality, Record, STATEMENT_TYPE, Statement, Status, Stop, Subject,
     SuiteRef, Timer, TimerSource, Timing, Tool, Warmup, Witness, Work, identity,
 };
@@ -107,6 +107,7 @@ fn measured(devices: Vec<Device>, spec: Spec, records: Vec<Record>) -> Measured 
         }],
         measurement_started_at: "2026-03-01T10:00:00Z".to_owned(),
         measurement_finished_at: "2026-03-01T10:00:40Z".to_owned(),
+        sessions: Vec::new(),
         devices,
         environment: BTreeMap::from([("os".to_owned(), "Linux".to_owned())]),
         specs: vec![spec],
@@ -216,6 +217,8 @@ fn record(spec: &Spec, spec_digest: Sha256, device: u32, number: u64) -> Record 
                 elapsed_ns: 3_000_000,
             },
             stop: Stop::Converged,
+            mode: Mode::Burst,
+            throttle: None,
             energy_millijoules: None,
         }),
         quality: Some(Quality::Exact {

@@ -2,7 +2,7 @@
 
 use attest::digest::Sha256;
 use attest::spec::Cache;
-use attest::statement::{Caveat, Evidence, PathClass, Quality, Record, Status};
+use attest::statement::{Caveat, Evidence, Mode, PathClass, Quality, Record, Status};
 use serde::Serialize;
 
 use super::Side;
@@ -25,6 +25,8 @@ pub enum Obstacle {
     Path { a: PathClass, b: PathClass },
     #[error("cache modes differ: {} and {}", words::cache(*a), words::cache(*b))]
     Cache { a: Cache, b: Cache },
+    #[error("modes differ: {} and {}", words::mode(*a), words::mode(*b))]
+    Mode { a: Mode, b: Mode },
     #[error("{} {}{}", side.as_str(), said(*status), because(reason.as_deref()))]
     Status {
         side: Side,
@@ -105,13 +107,16 @@ fn definitions(a: &Record, b: &Record) -> Vec<Obstacle> {
     if a.path != b.path {
         reasons.push(Obstacle::Path { a: a.path, b: b.path });
     }
-    if let (Some(timing_a), Some(timing_b)) = (&a.timing, &b.timing)
-        && timing_a.cache != timing_b.cache
-    {
-        reasons.push(Obstacle::Cache {
-            a: timing_a.cache,
-            b: timing_b.cache,
-        });
+    if let (Some(a), Some(b)) = (&a.timing, &b.timing) {
+        if a.cache != b.cache {
+            reasons.push(Obstacle::Cache {
+                a: a.cache,
+                b: b.cache,
+            });
+        }
+        if a.mode != b.mode {
+            reasons.push(Obstacle::Mode { a: a.mode, b: b.mode });
+        }
     }
     reasons
 }

@@ -47,9 +47,13 @@ fn facts(one: &Shown<'_>) -> String {
         (
             "Measured",
             format!(
-                "{} to {}, by the provider’s clock",
+                "{} to {}{}, by the provider’s clock",
                 esc(&measured.measurement_started_at),
-                esc(&measured.measurement_finished_at)
+                esc(&measured.measurement_finished_at),
+                match measured.sessions.len() {
+                    0 => String::new(),
+                    count => format!(" in {count} sessions"),
+                }
             ),
         ),
         (

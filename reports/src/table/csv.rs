@@ -8,7 +8,7 @@ use crate::plain::csv as field;
 use crate::{Shown, Throughput, Unit, words};
 
 /// Header of the CSV. Columns are only ever added at the end.
-pub const CSV_COLUMNS: [&str; 33] = [
+pub const CSV_COLUMNS: [&str; 36] = [
     "attestation",
     "device_index",
     "device_id",
@@ -42,6 +42,9 @@ pub const CSV_COLUMNS: [&str; 33] = [
     "worst_of_allowed_ppb",
     "output_sha256",
     "checked_elements",
+    "mode",
+    "throttled_samples",
+    "energy_femtojoules_per_unit",
 ];
 
 /// All records, one line each, CRLF after every line.
@@ -84,7 +87,7 @@ fn what(row: &Row) -> [String; 19] {
     ]
 }
 
-fn measured(row: &Row) -> [String; 14] {
+fn measured(row: &Row) -> [String; 17] {
     let figure = |of: fn(&Figures) -> u64| row.figures.as_ref().map(of);
     let rate = row.figures.as_ref().and_then(|figures| figures.throughput);
     let per_second = |of: fn(&Throughput) -> Count| rate.as_ref().map(|rate| of(rate).0);
@@ -128,6 +131,14 @@ fn measured(row: &Row) -> [String; 14] {
         number(worst),
         output.map(ToString::to_string).unwrap_or_default(),
         number(checked),
+        row.mode.map(words::mode).unwrap_or_default().to_owned(),
+        number(row.throttled_samples),
+        number(
+            row.figures
+                .as_ref()
+                .and_then(|figures| figures.energy_femtojoules_per_unit)
+                .map(|energy| energy.0),
+        ),
     ]
 }
 

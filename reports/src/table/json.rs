@@ -1,7 +1,7 @@
 //! The table as JSON; the schema stands in the module above.
 
 use attest::digest::Sha256;
-use attest::statement::{SuiteRef, Tool};
+use attest::statement::{Session, SuiteRef, Tool};
 use serde::Serialize;
 
 use super::{ProofRow, Row, proofs, rows};
@@ -29,6 +29,8 @@ struct Attestation<'a> {
     suite: &'a SuiteRef,
     measurement_started_at: &'a str,
     measurement_finished_at: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sessions: &'a [Session],
     checks: &'a [Check],
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a LogPlace>,
@@ -56,6 +58,7 @@ fn attestation<'a>(one: &'a Shown<'_>) -> Attestation<'a> {
         suite: &measured.suite,
         measurement_started_at: &measured.measurement_started_at,
         measurement_finished_at: &measured.measurement_finished_at,
+        sessions: &measured.sessions,
         checks: &one.checks,
         log: one.log.as_ref(),
     }

@@ -2,7 +2,9 @@
 
 use attest::digest::Sha256;
 use attest::spec::{Cache, Dims, Size};
-use attest::statement::{Api, Caveat, Device, DeviceKind, Evidence, PathClass, Quality, Record, Status};
+use attest::statement::{
+    Api, Caveat, Device, DeviceKind, Evidence, Mode, PathClass, Quality, Record, Status, Timing,
+};
 use serde::Serialize;
 
 use crate::figures::{Figures, Interval, figures};
@@ -27,6 +29,9 @@ pub struct Row {
     pub path: PathClass,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
+    /// Present for a sustained record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     pub seed: Sha256,
     pub status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +41,9 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub implausible: Option<String>,
     pub caveats: Vec<Caveat>,
+    /// Samples at whose end a throttle was seen; absent where the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttled_samples: Option<u64>,
     /// What held the device's clock without being a fault, such as its power limit.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<String>,
@@ -97,12 +105,18 @@ impl Row {
             dims: record.case.dims.clone(),
             path: record.path,
             cache: record.timing.as_ref().map(|timing| timing.cache),
+            mode: record
+                .timing
+                .as_ref()
+                .map(|timing| timing.mode)
+                .filter(|mode| *mode != Mode::Burst),
             seed: record.seed,
             status: record.status,
             reason: record.reason.clone(),
             evidence: found.map_or(record.evidence, |found| found.support.evidence),
             implausible: found.and_then(|found| found.implausible.clone()),
             caveats: record.caveats.clone(),
+            throttled_samples: record.timing.as_ref().and_then(Timing::throttled_samples),
             limits: record
                 .limits()
                 .into_iter()
@@ -132,22 +146,36 @@ impl Row {
         Some(format!("{} {}", significant(value, 4), throughput.unit.shown()))
     }
 
+    /// `12.34 mJ/GFLOP`: energy for a unit of work.
+    pub(crate) fn energy_text(&self) -> Option<String> {
+        let figures = self.figures.as_ref()?;
+        let (unit, energy) = (figures.throughput?.unit, figures.energy_femtojoules_per_unit?);
+        Some(format!(
+            "{} {}",
+            significant(energy.0 as f64 / 1e3, 4),
+            unit.shown_energy()
+        ))
+    }
+
     /// `exact 1a2b3c4d5e6f`, or `RMS 3.1e-7, worst 12 % of allowed`; says how many of the elements were compared when
     /// not all were.
     pub(crate) fn quality_text(&self) -> Option<String> {
         self.quality.as_ref().map(quality_text)
     }
 
-    /// `complete`, `failed: wrong output`, `complete; noisy; held by swPowerCap`
+    /// `complete`, `failed: wrong output`, `complete; sustained; throttled in 3 of 256 samples; held by swPowerCap`
     pub(crate) fn status_text(&self) -> String {
         let mut text = words::status(self.status).to_owned();
         let reason = self.reason.as_deref().or(self.no_figures.as_deref());
         if let Some(reason) = reason {
             text = format!("{text}: {reason}");
         }
+        if let Some(mode) = self.mode {
+            text = format!("{text}; {}", words::mode(mode));
+        }
         for caveat in &self.caveats {
             if !(*caveat == Caveat::Partial && self.status == Status::Partial) {
-                text = format!("{text}; {}", words::caveat(*caveat));
+                text = format!("{text}; {}{}", words::caveat(*caveat), self.extent(*caveat));
             }
         }
         if let Some(reason) = &self.implausible {
@@ -158,6 +186,23 @@ impl Row {
         }
         text
     }
+}
+
+impl Row {
+    /// How many of the samples a caveat is about, where that is known.
+    fn extent(&self, caveat: Caveat) -> String {
+        match (caveat, self.throttled_samples, &self.figures) {
+            (Caveat::Throttled, Some(samples), Some(figures)) if samples > 0 => {
+                format!(" in {samples} of {} samples", figures.samples)
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// Whether any row has a column of energy to fill.
+pub(crate) fn any_energy(rows: &[Row]) -> bool {
+    rows.iter().any(|row| row.energy_text().is_some())
 }
 
 impl DeviceRef {

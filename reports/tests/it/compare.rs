@@ -1,6 +1,6 @@
 use attest::digest::Sha256;
 use attest::spec::Cache;
-use attest::statement::{Caveat, Evidence, PathClass, Quality, Record, Statement, Status};
+use attest::statement::{Caveat, Evidence, Mode, PathClass, Quality, Record, Statement, Status};
 use reports::compare::{
     self, Comparison, Obstacle, Outcome, Side, compare, compare_devices, json, markdown, text,
 };
@@ -97,6 +97,21 @@ fn another_specification_case_path_or_cache_mode_is_not_comparable() {
         record.timing.as_mut().expect("a complete record").cache = Cache::Hot;
     }));
     assert!(matches!(&cache[..], [Obstacle::Cache { b: Cache::Hot, .. }]));
+}
+
+#[test]
+fn burst_beside_sustained_is_not_comparable() {
+    let modes = reasons(&edited(|record| {
+        record.timing.as_mut().expect("a complete record").mode = Mode::Sustained;
+    }));
+    assert_eq!(
+        modes,
+        [Obstacle::Mode {
+            a: Mode::Burst,
+            b: Mode::Sustained
+        }]
+    );
+    assert_eq!(modes[0].to_string(), "modes differ: burst and sustained");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use attest::spec::Size;
-use attest::statement::{Caveat, Status};
+use attest::statement::{Caveat, Mode, Session, Status, Stretch};
 use reports::text::{Terminal, UNLIMITED};
 use reports::{table, text};
 
@@ -252,4 +252,90 @@ fn parse_csv(text: &str) -> Vec<Vec<String>> {
         }
     }
     records
+}
+
+#[test]
+fn energy_is_for_a_unit_of_work_and_has_no_column_where_nothing_counts_it() {
+    let mut statement = sample::small();
+    for format in [table::markdown, table::csv, reports::page::html] {
+        assert!(!format(&[sample::shown(&statement)]).contains("mJ/G"));
+    }
+    let timing = statement.predicate.measured.records[0].timing.as_mut();
+    let timing = timing.expect("a complete record");
+    let launches = timing.samples_ns.len() as u64 * timing.launches_per_sample;
+    // 2 nanojoules for each byte, to the millijoule.
+    timing.energy_millijoules = Some(timing.work.bytes.0 * launches * 2 / 1_000_000);
+    let shown = [sample::shown(&statement)];
+    for text in [
+        table::markdown(&shown),
+        text::table(
+            &shown,
+            Terminal {
+                width: UNLIMITED,
+                colour: false,
+            },
+        ),
+    ] {
+        assert!(
+            text.contains("energy") && (text.contains("2,000 mJ/GB") || text.contains("1,999 mJ/GB")),
+            "{text}"
+        );
+    }
+    let value: serde_json::Value = serde_json::from_str(&table::json(&shown)).expect("JSON");
+    let femtojoules = value["rows"][0]["figures"]["energyFemtojoulesPerUnit"].as_u64();
+    assert!(
+        femtojoules.is_some_and(|fj| (1_999_000..=2_000_000).contains(&fj)),
+        "{femtojoules:?}"
+    );
+}
+
+#[test]
+fn throttled_samples_modes_and_sessions_are_shown() {
+    let mut statement = sample::small();
+    let measured = &mut statement.predicate.measured;
+    let records = measured.records.len() as u64;
+    measured.sessions = [
+        ("2026-01-02T03:04:05Z", "2026-01-02T03:05:00Z", records - 1),
+        ("2026-01-02T03:06:00Z", "2026-01-02T03:06:11Z", 1),
+    ]
+    .map(|(started, finished, records)| Session {
+        started_at: started.to_owned(),
+        finished_at: finished.to_owned(),
+        records,
+    })
+    .into();
+    let record = &mut measured.records[0];
+    record.caveats = vec![Caveat::Throttled];
+    let timing = record.timing.as_mut().expect("a complete record");
+    let samples = timing.samples_ns.len() as u64;
+    timing.mode = Mode::Sustained;
+    timing.throttle = Some(vec![
+        Stretch {
+            samples: samples - 3,
+            throttled: false,
+        },
+        Stretch {
+            samples: 3,
+            throttled: true,
+        },
+    ]);
+    let shown = [sample::shown(&statement)];
+    let terminal = Terminal {
+        width: UNLIMITED,
+        colour: false,
+    };
+    let text = text::table(&shown, terminal);
+    assert!(
+        text.contains(&format!(
+            "complete; sustained; throttled in 3 of {samples} samples"
+        )),
+        "{text}"
+    );
+    assert!(text.contains("Resumed: measured in 2 sessions"), "{text}");
+    assert!(table::markdown(&shown).contains("in 2 sessions"));
+    assert!(reports::page::html(&shown).contains("in 2 sessions"));
+    let value: serde_json::Value = serde_json::from_str(&table::json(&shown)).expect("JSON");
+    assert_eq!(value["rows"][0]["throttledSamples"], 3);
+    assert_eq!(value["rows"][0]["mode"], "sustained");
+    assert_eq!(value["attestations"][0]["sessions"][1]["records"], 1);
 }

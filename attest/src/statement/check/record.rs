@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::digest::Sha256;
 use crate::spec::{Cache, Class, Dims, FormulaError, Spec};
 use crate::statement::{
-    Api, Caveat, Device, Evidence, MAX_SAFE_INTEGER, Quality, Record, Status, Stop, TimerSource, Timing,
+    Api, Caveat, Device, Evidence, MAX_SAFE_INTEGER, Mode, Quality, Record, Status, Stop, TimerSource, Timing,
 };
 use crate::stats::{self, StatsError, Summary};
 
@@ -56,6 +56,15 @@ pub enum RecordError {
         half_width_ppm: u64,
         samples: u64,
     },
+    #[error(
+        "a sustained record was sampled for {host_ns} ns; at least {} are wanted",
+        Mode::SUSTAINED_NS
+    )]
+    NotSustained { host_ns: u64 },
+    #[error(
+        "its stretches of throttle do not cover its {samples} samples, each with another than the one before"
+    )]
+    Stretches { samples: usize },
     #[error("its quality is of another class than the specification's")]
     QualityClass,
     #[error("it checked {checked} of {elements} elements; the outputs have {expected}")]
@@ -105,6 +114,8 @@ pub(super) fn check(
     if let Some(timing) = &record.timing {
         check_timing(timing, spec, &record.case.dims, device.api)?;
         stop(timing, record.status)?;
+        sustained(timing, record.status)?;
+        stretches(timing)?;
     }
     if let Some(quality) = &record.quality {
         check_quality(quality, spec, &record.case.dims, record.status)?;
@@ -253,7 +264,7 @@ fn stop(timing: &Timing, status: Status) -> Result<(), RecordError> {
     let half_width_ppm = timing.summary.half_width_ppm();
     let samples = timing.summary.samples;
     let sound = match timing.stop {
-        Stop::Converged => half_width_ppm <= CONVERGED_PPM,
+        Stop::Converged => half_width_ppm <= CONVERGED_PPM && timing.mode == Mode::Burst,
         Stop::Full => samples == stats::MAX_SAMPLES as u64,
         Stop::Budget => true,
         Stop::Interrupted => status != Status::Complete,
@@ -266,6 +277,38 @@ fn stop(timing: &Timing, status: Status) -> Result<(), RecordError> {
             half_width_ppm,
             samples,
         })
+    }
+}
+
+/// A sustained record is a long one, whatever its interval.
+fn sustained(timing: &Timing, status: Status) -> Result<(), RecordError> {
+    let host_ns = timing.witness.host_ns;
+    let cut_short = status != Status::Complete;
+    match timing.mode {
+        Mode::Sustained if host_ns < Mode::SUSTAINED_NS && !cut_short => {
+            Err(RecordError::NotSustained { host_ns })
+        }
+        Mode::Sustained | Mode::Burst => Ok(()),
+    }
+}
+
+/// Each sample stands in one stretch, and neighbours differ.
+fn stretches(timing: &Timing) -> Result<(), RecordError> {
+    let Some(stretches) = &timing.throttle else {
+        return Ok(());
+    };
+    let samples = timing.samples_ns.len();
+    let sum = stretches
+        .iter()
+        .try_fold(0u64, |sum, stretch| sum.checked_add(stretch.samples));
+    let whole = sum == Some(samples as u64) && stretches.iter().all(|stretch| stretch.samples > 0);
+    let merged = stretches
+        .windows(2)
+        .all(|pair| pair[0].throttled != pair[1].throttled);
+    if whole && merged {
+        Ok(())
+    } else {
+        Err(RecordError::Stretches { samples })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Statements that the provider signed and nobody may accept: figures that do not follow from the samples, references
 //! that lead nowhere, claims that a signature cannot carry.
 
+mod sittings;
+
 use attest::dsse::Envelope;
 use serde_json::{Value, json};
 
@@ -15,6 +17,7 @@ pub(crate) fn cases() -> Vec<Case> {
         references(),
         figures(),
         claims(),
+        sittings::cases(),
     ]
     .concat()
 }

@@ -4,16 +4,20 @@ use attest::statement::Status;
 
 use super::{MAX_ROWS, left_out};
 use crate::plain::html as esc;
-use crate::table::{Row, short};
+use crate::table::{Row, any_energy, short};
 use crate::words;
 
-const COLUMNS: [(&str, &str); 9] = [
+/// A column that is there only when a record has energy.
+const ENERGY: &str = "Energy";
+
+const COLUMNS: [(&str, &str); 10] = [
     ("Workload", ""),
     ("Case", ""),
     ("Path", ""),
     ("Time", "number"),
     ("95 % interval", "number"),
     ("Throughput", "number"),
+    (ENERGY, "number"),
     ("Quality", ""),
     ("Evidence", ""),
     ("Status", ""),
@@ -26,19 +30,23 @@ pub fn records_table(rows: &[Row]) -> String {
     }
     let shown = &rows[..rows.len().min(MAX_ROWS)];
     let several = rows.iter().any(|row| row.attestation != rows[0].attestation);
-    let heads = COLUMNS.map(|(name, class)| format!("<th scope=\"col\"{}>{name}</th>", class_of(class)));
+    let energy = any_energy(shown);
+    let columns = || COLUMNS.iter().filter(|(name, _)| energy || *name != ENERGY);
+    let heads: String = columns()
+        .map(|(name, class)| format!("<th scope=\"col\"{}>{name}</th>", class_of(class)))
+        .collect();
     let mut out = format!(
         "<div class=\"scroll\"><table class=\"records\">\n<caption class=\"hidden\">Records by device</caption>\n\
          <thead><tr>{}</tr></thead>\n",
-        heads.concat()
+        heads
     );
     for group in shown.chunk_by(|a, b| (a.attestation, a.device.index) == (b.attestation, b.device.index)) {
-        out += &group_of(group, several);
+        out += &group_of(group, several, energy);
     }
     out + "</table></div>\n" + &left_out(rows.len(), MAX_ROWS, "records")
 }
 
-fn group_of(group: &[Row], several: bool) -> String {
+fn group_of(group: &[Row], several: bool, energy: bool) -> String {
     let device = &group[0].device;
     let kind = format!(
         "<span class=\"badge{}\">{}</span>",
@@ -53,15 +61,15 @@ fn group_of(group: &[Row], several: bool) -> String {
     } else {
         String::new()
     };
-    let lines: String = group.iter().map(line).collect();
+    let lines: String = group.iter().map(|row| line(row, energy)).collect();
     format!(
         "<tbody>\n<tr class=\"group\"><th scope=\"rowgroup\" colspan=\"{}\">{} {kind}{place}</th></tr>\n{lines}</tbody>\n",
-        COLUMNS.len(),
+        COLUMNS.len() - usize::from(!energy),
         esc(&format!("{} {}", device.id, device.name)),
     )
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Row, energy: bool) -> String {
     let dims = words::dims(&row.dims);
     let values = [
         format!("<span title=\"{}\">{}</span>", esc(&dims), esc(&row.case)),
@@ -69,6 +77,7 @@ fn line(row: &Row) -> String {
         number(row.time_text().as_deref()),
         number(row.interval_text().as_deref()),
         number(row.throughput_text().as_deref()),
+        number(row.energy_text().as_deref()),
         row.quality_text()
             .map_or_else(|| "–".to_owned(), |text| esc(&text).replace(" %", "\u{a0}%")),
         format!(
@@ -80,6 +89,7 @@ fn line(row: &Row) -> String {
     let cells = values
         .iter()
         .zip(&COLUMNS[1..])
+        .filter(|(_, (name, _))| energy || *name != ENERGY)
         .map(|(value, (name, class))| format!("<td data-name=\"{name}\"{}>{value}</td>", class_of(class)));
     format!(
         "<tr><th scope=\"row\">{}</th>{}</tr>\n",

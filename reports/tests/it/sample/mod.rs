@@ -126,6 +126,7 @@ fn with_devices(devices: Vec<Device>, speeds: &[Speed]) -> Statement {
         .to_vec(),
         measurement_started_at: "2026-01-02T03:04:05Z".to_owned(),
         measurement_finished_at: "2026-01-02T03:06:11Z".to_owned(),
+        sessions: Vec::new(),
         environment: [
             ("os", "Debian GNU/Linux 12"),
             ("kernel", "6.1.0"),

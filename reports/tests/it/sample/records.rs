@@ -3,8 +3,8 @@
 use attest::digest::Sha256;
 use attest::spec::{Case, Class, Dtype, Size, Spec};
 use attest::statement::{
-    Api, CaseRef, Conditions, Count, Device, Evidence, Moment, PathClass, Quality, Record, Status, Stop,
-    Timer, TimerSource, Timing, Warmup, Witness, Work,
+    Api, CaseRef, Conditions, Count, Device, Evidence, Mode, Moment, PathClass, Quality, Record, Status,
+    Stop, Timer, TimerSource, Timing, Warmup, Witness, Work,
 };
 use attest::stats::summarize;
 
@@ -110,6 +110,8 @@ fn record_of(
                 elapsed_ns: 200_000_000,
             },
             stop: Stop::Converged,
+            mode: Mode::Burst,
+            throttle: None,
             energy_millijoules: None,
         }),
         quality: Some(match spec.class {
