@@ -55,6 +55,10 @@ pub trait Device: Send {
     /// Clock, power, temperature, throttling and company, as far as the system tells.
     fn conditions(&self, moment: Moment) -> Conditions;
 
+    /// Whether something faulty slowed the device since this was last asked, or now where the system tells no more; cheap
+    /// enough to be asked after each sample.
+    fn throttled(&self) -> Option<bool>;
+
     /// Energy the device has used since an arbitrary start, in millijoules, where a counter exists.
     fn energy_millijoules(&self) -> Option<u64>;
 

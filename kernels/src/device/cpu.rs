@@ -113,6 +113,10 @@ impl Device for Cpu {
         self.system.conditions(moment)
     }
 
+    fn throttled(&self) -> Option<bool> {
+        self.system.throttled()
+    }
+
     fn energy_millijoules(&self) -> Option<u64> {
         self.system.energy_millijoules()
     }

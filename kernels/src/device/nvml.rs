@@ -21,6 +21,13 @@ pub fn conditions_for(uuid: &str, moment: Moment) -> Option<Conditions> {
     Some(nvml.conditions(card, moment, &own))
 }
 
+/// Whether a fault slows the card now.
+pub fn throttled_for(uuid: &str) -> Option<bool> {
+    let nvml = loaded()?;
+    let reasons = nvml.wide(nvml.reasons?, nvml.card(uuid)?)?;
+    Some(!names(reasons, &THROTTLE).is_empty())
+}
+
 /// Energy since the driver was loaded, in millijoules; Volta and later count it.
 pub fn energy_millijoules_for(uuid: &str) -> Option<u64> {
     let nvml = loaded()?;

@@ -132,6 +132,13 @@ impl Device for VulkanDevice {
         }
     }
 
+    fn throttled(&self) -> Option<bool> {
+        match &self.processor {
+            Some(processor) => processor.throttled(),
+            None => nvml::throttled_for(&self.uuid),
+        }
+    }
+
     fn energy_millijoules(&self) -> Option<u64> {
         match &self.processor {
             Some(processor) => processor.energy_millijoules(),

@@ -122,6 +122,10 @@ impl Device for Shim {
         Conditions::untold(moment)
     }
 
+    fn throttled(&self) -> Option<bool> {
+        None
+    }
+
     fn energy_millijoules(&self) -> Option<u64> {
         None
     }

@@ -98,16 +98,27 @@ fn number(path: impl AsRef<Path>) -> Option<u64> {
 /// Counters that mean something only as differences.
 pub(in crate::device) struct System {
     times: Mutex<Times>,
-    zones: Mutex<Vec<Zone>>,
-    throttles_at_start: Option<u64>,
+    packages: Mutex<Packages>,
+    /// Thermal throttling events before the record, and before the sample.
+    throttles: Mutex<Throttles>,
+}
+
+/// What the counter of throttling events stood at.
+#[derive(Clone, Copy)]
+struct Throttles {
+    before_record: Option<u64>,
+    last: Option<u64>,
 }
 
 impl System {
     pub(in crate::device) fn new() -> Self {
         Self {
             times: Mutex::new(Times::now().unwrap_or_default()),
-            zones: Mutex::new(Zone::packages()),
-            throttles_at_start: throttle_count(),
+            packages: Mutex::new(Packages::of(Path::new("/sys/class/powercap"))),
+            throttles: Mutex::new(Throttles {
+                before_record: throttle_count(),
+                last: throttle_count(),
+            }),
         }
     }
 
@@ -115,16 +126,31 @@ impl System {
         Conditions {
             clock_mhz: clock_mhz(),
             temperature_celsius: temperature_celsius(),
-            throttle: self.throttle(),
+            throttle: self.throttle(moment),
             steal_ppm: self.steal_ppm(),
             ..Conditions::untold(moment)
         }
     }
 
-    /// Thermal throttling since the program began.
-    fn throttle(&self) -> Option<Vec<String>> {
-        let since = throttle_count()?.checked_sub(self.throttles_at_start?)?;
+    /// Thermal throttling since the record began.
+    fn throttle(&self, moment: Moment) -> Option<Vec<String>> {
+        let now = throttle_count();
+        let mut throttles = self.throttles.lock().expect("no holder panics");
+        if moment == Moment::Before {
+            *throttles = Throttles {
+                before_record: now,
+                last: now,
+            };
+        }
+        let since = now?.checked_sub(throttles.before_record?)?;
         Some(if since > 0 { vec!["thermal".into()] } else { vec![] })
+    }
+
+    pub(in crate::device) fn throttled(&self) -> Option<bool> {
+        let now = throttle_count();
+        let mut throttles = self.throttles.lock().expect("no holder panics");
+        let last = std::mem::replace(&mut throttles.last, now);
+        Some(now? > last?)
     }
 
     /// Time the hypervisor gave to others since the last call, as a share of all time.
@@ -140,12 +166,8 @@ impl System {
     }
 
     pub(in crate::device) fn energy_millijoules(&self) -> Option<u64> {
-        let mut zones = self.zones.lock().expect("no holder panics");
-        if zones.is_empty() {
-            return None;
-        }
-        let micro: Option<u64> = zones.iter_mut().map(Zone::used_microjoules).sum();
-        Some(micro? / 1000)
+        let mut packages = self.packages.lock().expect("no holder panics");
+        packages.used_microjoules().map(|micro| micro / 1000)
     }
 }
 
@@ -172,26 +194,47 @@ impl Times {
     }
 }
 
-/// A RAPL package whose counter wraps.
-struct Zone {
+/// The energy counters (RAPL) of all processor packages.
+struct Packages(Vec<Package>);
+
+impl Packages {
+    /// Those of a powercap tree. `intel-rapl` and `intel-rapl-mmio` can both list one package, which counts once. Without
+    /// leave to read every one there is no sum, so there are none.
+    fn of(tree: &Path) -> Self {
+        let zones = fs::read_dir(tree).into_iter().flatten();
+        let mut zones: Vec<PathBuf> = zones.filter_map(|zone| Some(zone.ok()?.path())).collect();
+        zones.sort_by_key(|zone| (zone.to_string_lossy().contains("-mmio"), zone.clone()));
+        let mut named: Vec<(String, Option<Package>)> = Vec::new();
+        for zone in zones {
+            let name = read(zone.join("name")).unwrap_or_default();
+            if name.starts_with("package-") && !named.iter().any(|(known, _)| *known == name) {
+                named.push((name, Package::of(&zone)));
+            }
+        }
+        let packages = named.into_iter().map(|(_, package)| package);
+        Self(packages.collect::<Option<_>>().unwrap_or_default())
+    }
+
+    /// Since this was made.
+    fn used_microjoules(&mut self) -> Option<u64> {
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.iter_mut().map(Package::used_microjoules).sum()
+    }
+}
+
+/// One counter. It returns to 0 after `range`: minutes on a processor that draws hundreds of watts, so it is to be read
+/// more often than that.
+struct Package {
     path: PathBuf,
     range: u64,
     last: u64,
     used: u64,
 }
 
-impl Zone {
-    fn packages() -> Vec<Self> {
-        let zones = fs::read_dir("/sys/class/powercap").into_iter().flatten();
-        zones
-            .filter_map(|zone| Self::package(&zone.ok()?.path()))
-            .collect()
-    }
-
-    fn package(zone: &Path) -> Option<Self> {
-        if !read(zone.join("name"))?.starts_with("package-") {
-            return None;
-        }
+impl Package {
+    fn of(zone: &Path) -> Option<Self> {
         Some(Self {
             range: number(zone.join("max_energy_range_uj"))?,
             last: number(zone.join("energy_uj"))?,
@@ -202,9 +245,12 @@ impl Zone {
 
     fn used_microjoules(&mut self) -> Option<u64> {
         let now = number(&self.path)?;
-        self.used += now
-            .checked_sub(self.last)
-            .unwrap_or_else(|| now + self.range - self.last);
+        let since = match now.checked_sub(self.last) {
+            Some(since) => since,
+            // Past its range the counter is not what it says it is.
+            None => self.range.checked_sub(self.last)?.checked_add(now)?,
+        };
+        self.used = self.used.checked_add(since)?;
         self.last = now;
         Some(self.used)
     }
@@ -252,6 +298,70 @@ mod tests {
         let times = Times::parse("cpu  10 20 30 40 50 60 70 80 5 5").expect("eight counts");
         assert_eq!((times.all, times.stolen), (360, 80));
         assert!(Times::parse("cpu0 1 2").is_none());
+    }
+
+    /// A powercap tree of zones: folder, name, range, counter.
+    fn powercap(zones: &[(&str, &str, &str, &str)]) -> tempfile::TempDir {
+        let tree = tempfile::tempdir().expect("a folder");
+        for (folder, name, range, counter) in zones {
+            let zone = tree.path().join(folder);
+            fs::create_dir(&zone).expect("a zone");
+            for (file, text) in [
+                ("name", name),
+                ("max_energy_range_uj", range),
+                ("energy_uj", counter),
+            ] {
+                fs::write(zone.join(file), format!("{text}\n")).expect("a file of the zone");
+            }
+        }
+        tree
+    }
+
+    fn count(tree: &tempfile::TempDir, zone: &str, counter: &str) {
+        fs::write(tree.path().join(zone).join("energy_uj"), counter).expect("a counter");
+    }
+
+    #[test]
+    fn energy_is_that_of_the_packages_each_once_and_survives_a_wrap() {
+        let tree = powercap(&[
+            ("intel-rapl:0", "package-0", "262143328850", "262143000000"),
+            ("intel-rapl:0:0", "core", "262143328850", "77"),
+            ("intel-rapl:1", "package-1", "262143328850", "5000"),
+            ("intel-rapl-mmio:0", "package-0", "262143328850", "9"),
+            ("psys", "psys", "262143328850", "1"),
+        ]);
+        let mut packages = Packages::of(tree.path());
+        assert_eq!(packages.0.len(), 2);
+        assert_eq!(packages.used_microjoules(), Some(0));
+        count(&tree, "intel-rapl:1", "7000");
+        count(&tree, "intel-rapl-mmio:0", "2000");
+        count(&tree, "intel-rapl:0:0", "3000");
+        assert_eq!(packages.used_microjoules(), Some(2_000));
+
+        let tree = powercap(&[("intel-rapl:0", "package-0", "1000000", "999000")]);
+        let mut package = Packages::of(tree.path());
+        for (counter, used) in [("1000", 2_000), ("500", 1_001_500), ("600", 1_001_600)] {
+            count(&tree, "intel-rapl:0", counter);
+            assert_eq!(package.used_microjoules(), Some(used), "at {counter}");
+        }
+        count(&tree, "intel-rapl:0", "2000000");
+        assert!(package.used_microjoules().is_some());
+        count(&tree, "intel-rapl:0", "1");
+        assert_eq!(
+            package.used_microjoules(),
+            None,
+            "a counter past its range is no counter"
+        );
+    }
+
+    #[test]
+    fn a_counter_that_may_not_be_read_leaves_no_sum() {
+        let tree = powercap(&[
+            ("intel-rapl:0", "package-0", "1000000", "1"),
+            ("intel-rapl:1", "package-1", "1000000", "not for you"),
+        ]);
+        assert_eq!(Packages::of(tree.path()).used_microjoules(), None);
+        assert_eq!(Packages::of(&tree.path().join("absent")).used_microjoules(), None);
     }
 
     #[test]

@@ -228,6 +228,10 @@ impl Device for Card {
         nvml::conditions_for(&self.uuid, moment).unwrap_or_else(|| Conditions::untold(moment))
     }
 
+    fn throttled(&self) -> Option<bool> {
+        nvml::throttled_for(&self.uuid)
+    }
+
     fn energy_millijoules(&self) -> Option<u64> {
         nvml::energy_millijoules_for(&self.uuid)
     }
