@@ -1,5 +1,6 @@
 //! The command line. Flags stand over environment variables, those over the configuration file.
 
+mod measure;
 mod prove;
 mod time;
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use measure::{Certify, Run, Selection};
 pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
 use time::duration;
 
@@ -35,7 +37,7 @@ pub(crate) enum Command {
     Devices(Show),
     /// List workloads with their cases and spec digests
     Workloads(Show),
-    /// Measure a suite and write a run file
+    /// Measure a suite and write a run file, or go on with one
     Run(Run),
     /// Sign a run file
     Sign(Sign),
@@ -85,38 +87,6 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 pub(crate) struct Show {
     /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-/// What to measure, and where.
-#[derive(Debug, Args)]
-pub(crate) struct Selection {
-    /// smoke, standard or full
-    #[arg(long, default_value = "smoke")]
-    pub suite: String,
-    /// A device (`cuda:0`) or all of one API (`vulkan`); repeatable [default: every device]
-    #[arg(long = "device", value_name = "DEVICE")]
-    pub devices: Vec<String>,
-    /// Only workloads whose id starts with this; repeatable
-    #[arg(long, value_name = "PREFIX")]
-    pub only: Vec<String>,
-    /// Seed of the inputs, 64 hexadecimal digits [default: the public seed]
-    #[arg(long, value_name = "HEX")]
-    pub seed: Option<String>,
-    /// Sampling time of each record, as in 500ms or 2s [default: the suite's]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub budget: Option<Duration>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Run file to write
-    #[arg(long, short, default_value = "run.json")]
-    pub out: PathBuf,
-    /// text, json, markdown or csv
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
@@ -198,27 +168,6 @@ pub(crate) struct Verify {
     /// Refuse a receipt whose checkpoint is older than this one
     #[arg(long, value_name = "FILE")]
     pub not_before: Option<PathBuf>,
-    /// text or json
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Certify {
-    #[command(flatten)]
-    pub selection: Selection,
-    /// Prove nothing: every figure is the provider's word
-    #[arg(long)]
-    pub no_proof: bool,
-    #[command(flatten)]
-    pub proving: Proving,
-    #[command(flatten)]
-    pub key: Key,
-    #[command(flatten)]
-    pub registry: Registry,
-    /// Folder for run file, envelope, receipt and report [default: in the data folder, named by time]
-    #[arg(long, short)]
-    pub out: Option<PathBuf>,
     /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

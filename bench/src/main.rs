@@ -1,6 +1,7 @@
 //! The `hallmark` program: measuring, suites and commands.
 
 mod answer;
+mod choice;
 mod cli;
 mod commands;
 mod config;
@@ -11,9 +12,11 @@ mod host;
 mod interrupt;
 mod measure;
 mod network;
+mod pace;
 mod password;
 mod progress;
 mod prove;
+mod resume;
 mod runner;
 mod selection;
 mod signer;

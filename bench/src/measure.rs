@@ -1,8 +1,10 @@
 //! Measuring one case on one device: warm up, sample, check the outputs of the very launches that were timed.
 
 mod caveats;
+mod sampled;
 mod sets;
 mod stop;
+mod throttle;
 mod warmup;
 
 use std::time::{Duration, Instant};
@@ -10,14 +12,16 @@ use std::time::{Duration, Instant};
 use attest::digest::Sha256;
 use attest::spec::Case;
 use attest::statement::{
-    CaseRef, Conditions, Count, Evidence, Moment, PathClass, Quality, Record, Status, Stop, Timing, Witness,
-    Work,
+    CaseRef, Conditions, Count, DeviceKind, Evidence, Mode, Moment, PathClass, Quality, Record, Status, Stop,
+    Timing, Witness, Work,
 };
 use attest::stats::{MIN_SAMPLES, summarize};
 use kernels::device::{Device, DeviceError, Loaded};
 use kernels::workload::Workload;
 
+use sampled::Sampled;
 pub(crate) use stop::StopRule;
+use warmup::Warm;
 
 use crate::interrupt;
 use crate::suite::spec_digest;
@@ -29,6 +33,20 @@ const CLOCK_DISAGREEMENT: u64 = 50;
 /// clock that lies does so every time.
 const WITNESSED: usize = 3;
 
+/// A record gets this long to sample, whatever its share: a few samples more than the least of most cases.
+const LEAST_SAMPLING: Duration = Duration::from_millis(100);
+
+/// Processors settle in a quarter of the warm-up of a card, whose clocks rise slowly.
+const PROCESSOR_WARM_UP: u32 = 4;
+
+/// A processor counts its energy each millisecond, a card each tenth of a second at worst: shorter records would be off by
+/// more than 1 % or 10 %.
+const PROCESSOR_ENERGY: Duration = Duration::from_millis(100);
+const CARD_ENERGY: Duration = Duration::from_secs(1);
+
+/// Energy counters return to zero after minutes; read this often, none is missed.
+const ENERGY_EVERY: Duration = Duration::from_secs(10);
+
 /// One case to measure.
 pub(crate) struct Job<'a> {
     pub workload: &'static Workload,
@@ -38,6 +56,8 @@ pub(crate) struct Job<'a> {
     pub index: u32,
     pub seed: Sha256,
     pub rule: StopRule,
+    /// Time of the whole record, which bounds its sampling; `None` when the rule's budget is all that counts.
+    pub share: Option<Duration>,
     pub warm_up: Duration,
 }
 
@@ -97,6 +117,7 @@ impl Job<'_> {
         if interrupt::asked() {
             return Err(Refusal::Interrupted);
         }
+        let began = Instant::now();
         let (spec, dims) = (&**self.workload.spec, &self.case.dims);
         let bytes = spec
             .bytes
@@ -108,7 +129,8 @@ impl Job<'_> {
         }
         let inputs = kernels::inputs::generate(self.workload, dims, &self.seed.0);
         let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
-        let timing = self.witnessed(record, &mut *loaded, sets, tick)?;
+        let timing = self.witnessed(record, &mut *loaded, sets, began, tick)?;
+        let launches = timing.launches_per_sample * timing.samples_ns.len() as u64;
         if timing.stop == Stop::Interrupted {
             record.set(
                 Status::Partial,
@@ -116,7 +138,9 @@ impl Job<'_> {
             );
         }
         record.timing = Some(timing);
-        record.quality = Some(self.check(&mut *loaded, sets, &inputs)?);
+        // A record cut short may not have reached every set.
+        let written = u64::from(sets).min(launches) as u32;
+        record.quality = Some(self.check(&mut *loaded, written, &inputs)?);
         Ok(())
     }
 
@@ -126,12 +150,15 @@ impl Job<'_> {
         record: &mut Record,
         loaded: &mut dyn Loaded,
         sets: u32,
+        began: Instant,
         tick: &mut dyn FnMut(),
     ) -> Result<Timing, Refusal> {
+        let warm = warmup::warm_up(loaded, self.warm_up())?;
+        let rule = self.rule(began.elapsed());
         let mut disagreement = String::new();
         for _ in 0..WITNESSED {
             record.conditions.clear();
-            let timing = self.sample(record, loaded, sets, tick)?;
+            let timing = self.sample(record, loaded, sets, &rule, &warm, tick)?;
             match agree(&timing.witness) {
                 Ok(()) => return Ok(timing),
                 Err(reason) => disagreement = reason,
@@ -142,19 +169,53 @@ impl Job<'_> {
         )))
     }
 
+    fn is_card(&self) -> bool {
+        self.device.facts().kind == DeviceKind::Gpu
+    }
+
+    fn warm_up(&self) -> Duration {
+        if self.is_card() {
+            self.warm_up
+        } else {
+            self.warm_up / PROCESSOR_WARM_UP
+        }
+    }
+
+    /// The rule within the record's share, a quarter of which is left for the check.
+    fn rule(&self, spent: Duration) -> StopRule {
+        let budget = match self.share {
+            None => self.rule.budget,
+            Some(share) => {
+                let left = (share * 3 / 4).saturating_sub(spent);
+                left.min(self.rule.budget).max(LEAST_SAMPLING)
+            }
+        };
+        StopRule { budget, ..self.rule }
+    }
+
     fn sample(
         &self,
         record: &mut Record,
         loaded: &mut dyn Loaded,
         sets: u32,
+        rule: &StopRule,
+        warm: &Warm,
         tick: &mut dyn FnMut(),
     ) -> Result<Timing, Refusal> {
-        let warm = warmup::warm_up(loaded, sets, self.warm_up)?;
-        let launches = warmup::launches_per_sample(loaded.timer(), sets, warm.ns_per_launch);
+        let launches = warmup::launches_per_sample(loaded.timer(), sets, warm.ns_per_launch, rule);
         loaded.poison()?;
         record.conditions.push(self.device.conditions(Moment::Before));
         let energy = self.device.energy_millijoules();
-        let sampled = self.take(loaded, launches, &mut record.conditions, tick)?;
+        let counted = if self.is_card() {
+            CARD_ENERGY
+        } else {
+            PROCESSOR_ENERGY
+        };
+        let rule = StopRule {
+            least: energy.map_or(rule.least, |_| counted.min(rule.budget)),
+            ..*rule
+        };
+        let sampled = self.take(loaded, launches, &rule, &mut record.conditions, tick)?;
         let energy = energy.and_then(|before| self.device.energy_millijoules()?.checked_sub(before));
         record.conditions.push(self.device.conditions(Moment::After));
         let spec = &**self.workload.spec;
@@ -183,7 +244,9 @@ impl Job<'_> {
             timer: loaded.timer(),
             warmup: warm.warmup,
             stop: sampled.stop,
-            energy_millijoules: energy,
+            mode: rule.mode,
+            throttle: sampled.throttle.stretches(),
+            energy_millijoules: energy.filter(|_| Duration::from_nanos(sampled.host_ns) >= counted),
         })
     }
 
@@ -191,25 +254,32 @@ impl Job<'_> {
         &self,
         loaded: &mut dyn Loaded,
         launches: u64,
+        rule: &StopRule,
         conditions: &mut Vec<Conditions>,
         tick: &mut dyn FnMut(),
     ) -> Result<Sampled, Refusal> {
-        let began = Instant::now();
-        let mut sampled = Sampled {
-            samples_ns: Vec::new(),
-            host_ns: 0,
-            stop: Stop::Budget,
-        };
+        let (began, mut counted) = (Instant::now(), Instant::now());
+        let mut sampled = Sampled::default();
         loop {
             let elapsed = loaded.run(launches)?;
             sampled.samples_ns.push(elapsed.device_ns);
             sampled.host_ns += elapsed.host_ns;
+            sampled.throttle.saw(self.device.throttled());
             tick();
-            if sampled.samples_ns.len() == self.rule.min_samples {
+            if sampled.samples_ns.len() == rule.min_samples {
                 conditions.push(self.device.conditions(Moment::During));
             }
-            if let Some(stop) = self.rule.stop(&sampled.samples_ns, launches, began.elapsed()) {
-                return Ok(Sampled { stop, ..sampled });
+            if counted.elapsed() >= ENERGY_EVERY {
+                self.device.energy_millijoules();
+                counted = Instant::now();
+            }
+            let spent = match rule.mode {
+                Mode::Burst => began.elapsed(),
+                // What is stated is the time of the samples, not of what lies between.
+                Mode::Sustained => Duration::from_nanos(sampled.host_ns),
+            };
+            if let Some(stop) = rule.stop(&sampled.samples_ns, launches, spent) {
+                return sampled.stopped(stop, rule);
             }
             if interrupt::asked() {
                 let enough = sampled.samples_ns.len() >= MIN_SAMPLES;
@@ -225,7 +295,7 @@ impl Job<'_> {
         }
     }
 
-    /// Checks the outputs of every set that the timed launches wrote.
+    /// Checks the outputs of the first `sets` sets, which the timed launches wrote.
     fn check(&self, loaded: &mut dyn Loaded, sets: u32, inputs: &[Vec<u8>]) -> Result<Quality, Refusal> {
         let mut sample_seed = [0; 32];
         getrandom::fill(&mut sample_seed)
@@ -243,13 +313,6 @@ impl Job<'_> {
         }
         Ok(quality)
     }
-}
-
-/// Samples of one case by both clocks.
-struct Sampled {
-    samples_ns: Vec<u64>,
-    host_ns: u64,
-    stop: Stop,
 }
 
 /// Refuses figures whose two clocks disagree: one of them lies, or the span was not what was timed.

@@ -1,80 +1,182 @@
 //! Running a suite over devices, one record after the other, into a run file.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use attest::digest::Sha256;
-use attest::run::{RUN_FORMAT, Run};
+use attest::run::{Asked, RUN_FORMAT, Run};
 use attest::spec::Case;
 use attest::statement::{
-    Api, Code, Device as Facts, Evidence, EvidenceNote, Measured, Record, Status, SuiteRef, Tool,
+    Api, Code, Device as Facts, Evidence, EvidenceNote, Measured, Mode, Record, Session, Status, SuiteRef,
+    Tool,
 };
 use kernels::device::Device;
 use kernels::workload::{Kernel, Target, Workload};
 
-use crate::exit::{Done, OrFail as _, Outcome, fail};
+use crate::choice::Choice;
+use crate::exit::{Done, OrFail as _, Outcome};
+use crate::host;
 use crate::measure::Job;
+use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::suite::Suite;
-use crate::{host, interrupt};
-
-/// Loading, input generation and checking take about this long beside the sampling itself.
-const OVERHEAD: Duration = Duration::from_millis(600);
+use crate::resume::Earlier;
+use crate::suite::{Member, Suite};
 
 /// What to run, and where.
 pub(crate) struct Plan {
     pub suite: &'static Suite,
     pub devices: Vec<Box<dyn Device>>,
-    /// Only workloads whose id starts with one of these; empty for all.
-    pub only: Vec<String>,
+    pub choice: Choice,
     pub seed: Sha256,
+    pub mode: Mode,
+    /// Sampling time of each record; the suite shares its time where there is none.
     pub budget: Option<Duration>,
+    /// Time of the whole run.
+    pub time_budget: Option<Duration>,
+    pub earlier: Earlier,
     pub quiet: bool,
 }
 
 impl Plan {
-    fn cases(&self) -> Vec<(&'static Workload, &'static Case)> {
-        let wanted = |id: &str| self.only.is_empty() || self.only.iter().any(|prefix| id.starts_with(prefix));
-        self.suite
-            .cases()
-            .into_iter()
-            .filter(|(workload, _)| wanted(&workload.spec.id))
-            .collect()
+    fn is_whole_suite(&self) -> bool {
+        self.choice.is_everything() && self.budget.is_none() && self.time_budget.is_none()
     }
 
-    /// Measures every case on every device. An interrupted run is whole but says it is not complete.
-    pub(crate) fn run(&self) -> Done<Run> {
-        let cases = self.cases();
-        if cases.is_empty() {
-            return Err(fail!(
-                Usage,
-                "no workload of suite {} starts with {:?}",
-                self.suite.name,
-                self.only
-            )
-            .hint("hallmark workloads lists them"));
+    fn asked(&self) -> Asked {
+        let milliseconds = |time: Duration| time.as_millis() as u64;
+        Asked {
+            suite: self.suite.name.to_owned(),
+            only: self.choice.only.clone(),
+            skip: self.choice.skip.clone(),
+            mode: self.mode,
+            seed: self.seed,
+            budget_ms: self.budget.map(milliseconds),
+            time_budget_ms: self.time_budget.map(milliseconds),
         }
-        let tool = tool()?;
+    }
+
+    /// Measures every case on every device but for those an earlier sitting measured. `keep` is given the run after each
+    /// record, so that nothing done is lost. An interrupted run is sound but says it is not complete.
+    pub(crate) fn run(self, keep: &mut dyn FnMut(&Run) -> Done) -> Done<Run> {
+        let cases = self.choice.of(self.suite)?;
+        let mut sitting = Sitting::begin(&self, &cases)?;
+        let missing = sitting.records.iter().filter(|record| record.is_none()).count();
+        let mut pace = self.pace(missing, sitting.records.len());
+        let mut progress = Progress::new(missing, self.guess(sitting.records.len()), self.quiet);
+        for slot in 0..sitting.records.len() {
+            if sitting.records[slot].is_some() {
+                continue;
+            }
+            let (index, (workload, case)) = (slot / cases.len(), cases[slot % cases.len()]);
+            let device = &*self.devices[index];
+            progress.begin(&format!(
+                "{} {} {}",
+                device.facts().id,
+                workload.spec.id,
+                case.name
+            ));
+            let job = Job {
+                workload,
+                case,
+                device,
+                index: index as u32,
+                seed: self.seed,
+                rule: self.rule(sitting.records.len()),
+                share: pace.as_mut().map(|pace| pace.share(Instant::now())),
+                warm_up: self.suite.warm_up,
+            };
+            let record = job.measure(&mut || progress.tick());
+            // What was not begun before Ctrl-C is missing, not measured.
+            if record.status == Status::Partial && record.timing.is_none() {
+                break;
+            }
+            sitting.records[slot] = Some(record);
+            sitting.measured += 1;
+            keep(&sitting.run())?;
+            progress.end();
+        }
+        progress.finish();
+        Ok(sitting.run())
+    }
+
+    /// Records that no earlier sitting measured.
+    pub(crate) fn missing(&self) -> Done<usize> {
+        let cases = self.choice.of(self.suite)?;
+        let sitting = Sitting::begin(self, &cases)?;
+        Ok(sitting.records.iter().filter(|record| record.is_none()).count())
+    }
+
+    fn rule(&self, records: usize) -> crate::measure::StopRule {
+        let rule = self.suite.rule(self.mode, records);
+        crate::measure::StopRule {
+            budget: self.budget.unwrap_or(rule.budget),
+            ..rule
+        }
+    }
+
+    /// The time that `missing` of all `records` get; a sustained record takes what it takes, and one with a budget of its
+    /// own that.
+    fn pace(&self, missing: usize, records: usize) -> Option<Pace> {
+        if self.mode == Mode::Sustained || self.budget.is_some() {
+            return None;
+        }
+        let all = self
+            .time_budget
+            .unwrap_or(self.suite.total * self.devices.len() as u32);
+        let part = all * missing as u32 / records.max(1) as u32;
+        Some(Pace::new(part, missing, Instant::now()))
+    }
+
+    /// What a record takes before any was measured.
+    fn guess(&self, records: usize) -> Duration {
+        let each = |budget| budget + self.suite.warm_up + OVERHEAD;
+        match (self.mode, self.budget, self.time_budget) {
+            (Mode::Sustained, ..) => each(Duration::from_nanos(Mode::SUSTAINED_NS)),
+            (Mode::Burst, Some(budget), _) => each(budget),
+            (Mode::Burst, None, Some(all)) => all / records.max(1) as u32,
+            (Mode::Burst, None, None) => self.suite.total * self.devices.len() as u32 / records.max(1) as u32,
+        }
+    }
+}
+
+/// Loading, input generation and checking take about this long beside the sampling itself.
+const OVERHEAD: Duration = Duration::from_millis(600);
+
+/// The run file as it grows: one place for each case on each device.
+struct Sitting<'a> {
+    plan: &'a Plan,
+    /// Everything but the records and times.
+    empty: Run,
+    records: Vec<Option<Record>>,
+    started: String,
+    /// Records of this sitting.
+    measured: u64,
+}
+
+impl<'a> Sitting<'a> {
+    fn begin(plan: &'a Plan, cases: &[Member]) -> Done<Self> {
+        let devices: Vec<Facts> = plan.devices.iter().map(|device| device.facts().clone()).collect();
+        let slots = (0..devices.len()).flat_map(|index| cases.iter().map(move |case| (index as u32, case)));
+        let records = slots
+            .map(|(index, (workload, case))| plan.earlier.record(index, &workload.spec.id, &case.name))
+            .collect();
+        let whole = plan.is_whole_suite();
         let started = now();
-        let records = self.records(&cases);
-        let devices: Vec<Facts> = self.devices.iter().map(|device| device.facts().clone()).collect();
-        let whole = self.only.is_empty() && self.budget.is_none();
-        let complete =
-            whole && !interrupt::asked() && records.iter().all(|record| record.status != Status::Failed);
         let measured = Measured {
-            tool,
+            tool: tool()?,
             suite: SuiteRef {
-                name: if whole { self.suite.name } else { "custom" }.to_owned(),
-                version: self.suite.version,
-                digest: self.suite.digest(),
-                complete,
+                name: if whole { plan.suite.name } else { "custom" }.to_owned(),
+                version: plan.suite.version,
+                digest: plan.suite.digest(plan.mode),
+                complete: false,
             },
-            code: code(&cases, &devices),
-            measurement_started_at: started,
-            measurement_finished_at: now(),
+            code: code(cases, &devices),
+            measurement_started_at: started.clone(),
+            measurement_finished_at: started.clone(),
+            sessions: Vec::new(),
             devices,
             environment: host::public(),
-            specs: specs(&cases),
-            records,
+            specs: specs(cases),
+            records: Vec::new(),
             evidence: ["devices", "environment", "records"]
                 .map(|field| EvidenceNote {
                     field: field.to_owned(),
@@ -82,49 +184,48 @@ impl Plan {
                 })
                 .into(),
         };
-        let device_uuids = self
-            .devices
-            .iter()
-            .map(|device| device.uuid().to_owned())
-            .collect();
-        Ok(Run {
+        let empty = Run {
             format: RUN_FORMAT.to_owned(),
             measured,
-            device_uuids,
+            device_uuids: plan
+                .devices
+                .iter()
+                .map(|device| device.uuid().to_owned())
+                .collect(),
             private: host::private(),
+            asked: Some(plan.asked()),
+        };
+        Ok(Self {
+            plan,
+            empty,
+            records,
+            started,
+            measured: 0,
         })
     }
 
-    fn records(&self, cases: &[(&'static Workload, &'static Case)]) -> Vec<Record> {
-        let budget = self.budget.unwrap_or(self.suite.budget);
-        let each = budget + self.suite.warm_up + OVERHEAD;
-        let mut progress = Progress::new(cases.len() * self.devices.len(), each, self.quiet);
-        let mut records = Vec::new();
-        for (index, device) in self.devices.iter().enumerate() {
-            for &(workload, case) in cases {
-                progress.begin(&format!(
-                    "{} {} {}",
-                    device.facts().id,
-                    workload.spec.id,
-                    case.name
-                ));
-                let mut rule = self.suite.rule();
-                rule.budget = budget;
-                let job = Job {
-                    workload,
-                    case,
-                    device: &**device,
-                    index: index as u32,
-                    seed: self.seed,
-                    rule,
-                    warm_up: self.suite.warm_up,
-                };
-                records.push(job.measure(&mut || progress.tick()));
-                progress.end();
-            }
+    /// The run so far.
+    fn run(&self) -> Run {
+        let mut run = self.empty.clone();
+        let measured = &mut run.measured;
+        measured.records = self.records.iter().flatten().cloned().collect();
+        measured.measurement_finished_at = now();
+        let sound = |record: &Option<Record>| {
+            record
+                .as_ref()
+                .is_some_and(|record| record.status != Status::Failed && record.status != Status::Partial)
+        };
+        measured.suite.complete = self.plan.is_whole_suite() && self.records.iter().all(sound);
+        measured.sessions = self.plan.earlier.sessions.clone();
+        if let Some(first) = measured.sessions.first() {
+            measured.measurement_started_at = first.started_at.clone();
+            measured.sessions.push(Session {
+                started_at: self.started.clone(),
+                finished_at: measured.measurement_finished_at.clone(),
+                records: self.measured,
+            });
         }
-        progress.finish();
-        records
+        run
     }
 }
 
@@ -136,7 +237,8 @@ fn now() -> String {
         .to_string()
 }
 
-fn tool() -> Done<Tool> {
+/// This program, by the digest of its file.
+pub(crate) fn tool() -> Done<Tool> {
     let program = std::env::current_exe()
         .and_then(std::fs::read)
         .or_fail(Outcome::Io)?;

@@ -3,9 +3,11 @@
 use attest::digest::Sha256;
 use kernels::device::Discovery;
 
+use crate::choice::Choice;
 use crate::cli;
 use crate::exit::{Done, Failure, Outcome, fail};
 use crate::prove::{Devices, Host};
+use crate::resume::Earlier;
 use crate::runner::Plan;
 use crate::suite::{SUITES, Suite};
 
@@ -16,14 +18,20 @@ pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<(Plan, Host)
         suite: suite(&selection.suite)?,
         seed: seed(selection.seed.as_deref())?,
         devices,
-        only: selection.only.clone(),
+        choice: Choice {
+            only: selection.only.clone(),
+            skip: selection.skip.clone(),
+        },
+        mode: selection.mode.into(),
         budget: selection.budget,
+        time_budget: selection.time_budget,
+        earlier: Earlier::default(),
         quiet,
     };
     Ok((plan, host))
 }
 
-fn suite(name: &str) -> Done<&'static Suite> {
+pub(crate) fn suite(name: &str) -> Done<&'static Suite> {
     Suite::find(name).ok_or_else(|| {
         let known: Vec<String> = SUITES
             .iter()

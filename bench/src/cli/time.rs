@@ -10,7 +10,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let milliseconds = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1_000),
-        "min" => number.checked_mul(60_000),
+        "min" | "m" => number.checked_mul(60_000),
         _ => return Err(format!("{text:?} wants a unit: ms, s or min")),
     };
     match milliseconds {
@@ -27,6 +27,7 @@ mod tests {
     fn times_want_a_number_and_a_unit() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         for refused in ["", "5", "0s", "s", "-1s", "1.5s", "99999999999999999999s", "2d"] {
             assert!(duration(refused).is_err(), "{refused}");
         }

@@ -31,9 +31,8 @@ pub(super) fn run(args: &cli::Certify, config: &Config, quiet: bool) -> Done {
     files::make_folder(&folder)?;
 
     let kept = prove(args, &registrar, &host, &mut plan, &folder)?;
-    let measured = plan.run()?;
     let run = folder.join("run.json");
-    super::measure::write(&measured, &run)?;
+    let (measured, _) = super::measure::kept(plan, &run)?;
     super::measure::verdict(&measured).map_err(|failure| failure.hint_where(&run))?;
 
     let backing = backing(&kept, &measured.measured.devices);

@@ -1,29 +1,51 @@
 //! `hallmark run`: measure a suite and write a run file.
 
+use std::path::Path;
+
 use attest::run::Run;
 use attest::statement::{Record, Status};
 
 use crate::cli;
 use crate::document::Document;
 use crate::exit::{Done, Failure, OrFail as _, Outcome, fail};
-use crate::{answer, files, interrupt, selection, talk};
+use crate::runner::Plan;
+use crate::{answer, files, interrupt, resume, selection, talk};
 
 pub(super) fn run(args: &cli::Run, quiet: bool) -> Done {
     interrupt::listen();
-    let (plan, _) = selection::plan(&args.selection, quiet)?;
-    let run = plan.run()?;
-    let bytes = write(&run, &args.out)?;
-    let name = args.out.display().to_string();
-    answer::print(&super::report::render(
-        &[Document::of_run(&name, &bytes)?],
-        args.format,
-    ))?;
+    let plan = match &args.resume {
+        None => selection::plan(&args.selection, quiet)?.0,
+        Some(file) => resume::plan(file, quiet)?,
+    };
+    let out = args.out.as_deref().or(args.resume.as_deref());
+    let out = out.unwrap_or(Path::new("run.json"));
+    let name = out.display().to_string();
+    if let Some(file) = &args.resume
+        && plan.missing()? == 0
+    {
+        talk::say(&format!("nothing is missing in {}", file.display()));
+        return shown(&file.display().to_string(), &files::read(file)?, args.format);
+    }
+    let (run, bytes) = kept(plan, out)?;
+    shown(&name, &bytes, args.format)?;
     talk::say(&format!("run file: {name}"));
     verdict(&run)
 }
 
+fn shown(name: &str, bytes: &[u8], format: cli::Format) -> Done {
+    let document = Document::of_run(name, bytes)?;
+    answer::print(&super::report::render(&[document], format))
+}
+
+/// Runs the plan. The run file is written after each record, so that it holds what was done whatever happens.
+pub(super) fn kept(plan: Plan, path: &Path) -> Done<(Run, Vec<u8>)> {
+    let run = plan.run(&mut |run| write(run, path).map(drop))?;
+    let bytes = write(&run, path)?;
+    Ok((run, bytes))
+}
+
 /// Writes the run file and gives back its bytes: they are what the statement names by digest.
-pub(super) fn write(run: &Run, path: &std::path::Path) -> Done<Vec<u8>> {
+fn write(run: &Run, path: &Path) -> Done<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(run).or_fail(Outcome::Io)?;
     bytes.push(b'\n');
     files::write(path, &bytes)?;

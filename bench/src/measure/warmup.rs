@@ -5,11 +5,13 @@ use std::time::Duration;
 use attest::statement::{Timer, TimerSource, Warmup};
 use kernels::device::{DeviceError, Loaded};
 
+use super::StopRule;
+
 /// Two batches in a row within this share of each other are steady.
 const STEADY: f64 = 0.03;
 
 /// A device that never settles is measured all the same after this many times the least warm-up; its interval tells.
-const PATIENCE: u32 = 5;
+const PATIENCE: u32 = 3;
 
 /// Submitting and waiting costs up to 100 us a sample on the host's clock; 20 ms keeps that under 1 % of the witness.
 const OWN_CLOCK_SAMPLE: Duration = Duration::from_millis(20);
@@ -28,8 +30,8 @@ pub(crate) struct Warm {
 }
 
 /// Runs batches of doubling length until `least` has passed and two in a row agree.
-pub(crate) fn warm_up(loaded: &mut dyn Loaded, sets: u32, least: Duration) -> Result<Warm, DeviceError> {
-    let mut launches = u64::from(sets);
+pub(crate) fn warm_up(loaded: &mut dyn Loaded, least: Duration) -> Result<Warm, DeviceError> {
+    let mut launches = 1;
     let mut done = Warmup {
         launches: 0,
         elapsed_ns: 0,
@@ -56,20 +58,32 @@ pub(crate) fn warm_up(loaded: &mut dyn Loaded, sets: u32, least: Duration) -> Re
     }
 }
 
-/// Launches of one sample: a multiple of the input sets, so that every sample sees the same rotation.
-pub(crate) fn launches_per_sample(timer: Timer, sets: u32, ns_per_launch: f64) -> u64 {
+/// Launches of one sample, which lasts `rule.least_sample()` and long enough for its clock. Samples turn whole rounds of the
+/// input sets where `rule` has time for that; elsewhere the rotation goes on from one sample to the next, and the least
+/// number of samples still reaches every set.
+pub(crate) fn launches_per_sample(timer: Timer, sets: u32, ns_per_launch: f64, rule: &StopRule) -> u64 {
     let least = match timer.source {
         TimerSource::Monotonic => HOST_CLOCK_SAMPLE,
         TimerSource::CudaEvent | TimerSource::VulkanTimestamp => OWN_CLOCK_SAMPLE,
     };
+    let least = least.max(rule.least_sample());
     let ticks_ns = MIN_TICKS * timer.tick_ps / 1_000;
     let wanted_ns = (least.as_nanos() as u64).max(ticks_ns) as f64;
     let launches = (wanted_ns / ns_per_launch.max(1.0)).ceil().max(1.0) as u64;
-    launches.next_multiple_of(u64::from(sets))
+    let sets = u64::from(sets);
+    let rounds = launches.next_multiple_of(sets);
+    let samples = rule.min_samples as u64;
+    let takes_ns = (rounds * samples) as f64 * ns_per_launch;
+    if takes_ns <= rule.budget().as_nanos() as f64 {
+        rounds
+    } else {
+        launches.max(sets.div_ceil(samples))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use attest::statement::Mode;
     use kernels::device::Elapsed;
 
     use super::*;
@@ -115,7 +129,7 @@ mod tests {
             ns_per_launch: vec![90_000_000, 5_000_000, 2_000_000],
             calls: 0,
         };
-        let warm = warm_up(&mut device, 1, Duration::from_millis(100)).expect("a scripted device");
+        let warm = warm_up(&mut device, Duration::from_millis(100)).expect("a scripted device");
         assert_eq!(warm.ns_per_launch, 2_000_000.0);
         assert!(warm.warmup.elapsed_ns >= 100_000_000);
     }
@@ -128,25 +142,50 @@ mod tests {
                 ns_per_launch: ramp,
                 calls: 0,
             },
-            1,
             Duration::from_millis(20),
         )
         .expect("it ends");
         assert!(warm.warmup.elapsed_ns < 20_000_000 * u64::from(PATIENCE) * 2);
     }
 
+    const RULE: StopRule = StopRule {
+        mode: Mode::Burst,
+        min_samples: 10,
+        max_samples: 512,
+        half_width_ppm: 10_000,
+        least: Duration::ZERO,
+        budget: Duration::from_secs(1),
+    };
+
+    const EVENT: Timer = Timer {
+        source: TimerSource::CudaEvent,
+        tick_ps: 500_000,
+    };
+
     #[test]
     fn a_sample_is_long_enough_for_its_clock_and_turns_whole_rounds() {
-        let event = Timer {
-            source: TimerSource::CudaEvent,
-            tick_ps: 500_000,
-        };
-        assert_eq!(launches_per_sample(event, 1, 4_000.0), 5_000);
-        assert_eq!(launches_per_sample(event, 3, 30_000_000.0), 3);
+        assert_eq!(launches_per_sample(EVENT, 1, 4_000.0, &RULE), 5_000);
+        assert_eq!(launches_per_sample(EVENT, 3, 30_000_000.0, &RULE), 3);
         let slow_clock = Timer {
             source: TimerSource::Monotonic,
             tick_ps: 10_000_000,
         };
-        assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0), 16);
+        assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0, &RULE), 16);
+    }
+
+    #[test]
+    fn where_time_is_short_ten_samples_turn_one_round() {
+        assert_eq!(launches_per_sample(EVENT, 31, 15_000_000.0, &RULE), 4);
+        assert_eq!(launches_per_sample(EVENT, 4, 300_000_000.0, &RULE), 1);
+    }
+
+    #[test]
+    fn sustained_samples_fill_a_minute() {
+        let rule = StopRule {
+            mode: Mode::Sustained,
+            ..RULE
+        };
+        let launches = launches_per_sample(EVENT, 1, 1_000_000.0, &rule);
+        assert_eq!(launches, 235);
     }
 }

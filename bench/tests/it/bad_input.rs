@@ -14,7 +14,17 @@ fn mistakes_on_the_command_line_are_usage() {
         .refused(2, &["64 lowercase hexadecimal"]);
     home.run(&["run", "--only", "nothing"])
         .refused(2, &["nothing", "hallmark workloads"]);
+    home.run(&["run", "--only", "gemm", "--skip", "gemm"])
+        .refused(2, &["nothing", "hallmark workloads"]);
     home.run(&["run", "--budget", "5"]).refused(2, &["ms, s or min"]);
+    home.run(&["run", "--budget", "1s", "--time-budget", "1m"])
+        .refused(2, &["--time-budget"]);
+    home.run(&["run", "--mode", "sustained", "--budget", "1s"])
+        .refused(2, &["--mode"]);
+    home.run(&["run", "--resume", "run.json", "--only", "gemm"])
+        .refused(2, &["--resume"]);
+    home.run(&["run", "--resume", "missing.json"])
+        .refused(6, &["missing.json"]);
     home.run(&["measure"]).refused(2, &["measure"]);
     home.run(&["sign", "run.json"])
         .refused(2, &["there is no key", "hallmark keys new"]);
