@@ -37,8 +37,7 @@ pub fn records_table(rows: &[Row]) -> String {
         .collect();
     let mut out = format!(
         "<div class=\"scroll\"><table class=\"records\">\n<caption class=\"hidden\">Records by device</caption>\n\
-         <thead><tr>{}</tr></thead>\n",
-        heads
+         <thead><tr>{heads}</tr></thead>\n"
     );
     for group in shown.chunk_by(|a, b| (a.attestation, a.device.index) == (b.attestation, b.device.index)) {
         out += &group_of(group, several, energy);
