@@ -65,7 +65,7 @@ thread_local! {
 }
 
 /// A buffer of at least `words`, reused from the last call on this thread, in use until it is handed back.
-fn borrow(cell: &'static std::thread::LocalKey<RefCell<Option<Buffer>>>, words: usize) -> Buffer {
+pub(crate) fn borrow(cell: &'static std::thread::LocalKey<RefCell<Option<Buffer>>>, words: usize) -> Buffer {
     let bytes = words * size_of::<u32>();
     let kept = cell.with_borrow_mut(Option::take);
     kept.filter(|buffer| buffer.bytes().len() >= bytes)

@@ -15,25 +15,31 @@ use std::ops::Range;
 
 use attest::spec::Dims;
 use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
+use half::slice::HalfBitsSliceExt as _;
 use rayon::prelude::*;
 
 use super::tile::{Taps, Tile};
-use crate::product::panel;
+use crate::aligned::Buffer;
+use crate::halves::{narrow, widen};
+use crate::product::{borrow, panel};
 use crate::workload::dim;
 
-/// Steps of one block of input channels, about: a panel of 16 columns has 48 KiB, a tenth of a second-level cache.
-const STEPS: usize = 768;
+/// Steps of one block of input channels, about: a panel of 16 columns has 72 KiB, a seventh of a second-level cache of
+/// 512 KiB.
+const STEPS: usize = 1152;
 
 /// Pixels of a task, about: its panels come from the last-level cache, which so many use.
 const TASK_PIXELS: usize = 120;
+
+/// Whole lines of a task, in pixels, at most.
+const LINES_PIXELS: usize = 240;
 
 /// Tasks a thread, so that a thread that was held up does not hold up the others.
 const TASKS_A_THREAD: usize = 12;
 
 thread_local! {
     /// Kept from call to call: fresh pages cost more than packing does.
-    static WEIGHTS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static WEIGHTS: RefCell<Option<Buffer>> = const { RefCell::new(None) };
     static SPACE: RefCell<Space> = const { RefCell::new(Space { image: Vec::new(), sums: Vec::new() }) };
 }
 
@@ -45,15 +51,15 @@ struct Space {
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let job = Job::new(dims, inputs);
-    let mut weights = WEIGHTS.take();
-    weights.resize(job.taps() * job.cin * job.panels() * job.tile.columns, 0);
+    let words = job.taps() * job.cin * job.panels() * job.tile.columns;
+    let mut weights = borrow(&WEIGHTS, words);
     job.pack(
         bytemuck::cast_slice::<u8, u16>(inputs[1]).reinterpret_cast(),
-        &mut weights,
+        &mut weights.words_mut()[..words],
     );
     let y: &mut [u16] = bytemuck::cast_slice_mut(outputs[0]);
-    job.multiply(&weights, Output(y.as_mut_ptr()));
-    WEIGHTS.set(weights);
+    job.multiply(weights.words(), Output(y.as_mut_ptr()));
+    WEIGHTS.set(Some(weights));
 }
 
 /// The output, of which tasks write disjoint parts.
@@ -64,7 +70,7 @@ struct Output(*mut u16);
 unsafe impl Sync for Output {}
 
 struct Job<'a> {
-    x: &'a [f16],
+    x: &'a [u16],
     pixels: usize,
     height: usize,
     width: usize,
@@ -102,7 +108,7 @@ impl<'a> Job<'a> {
             owidth,
         ] = super::NAMES.map(|name| dim(dims, name));
         Self {
-            x: bytemuck::cast_slice::<u8, u16>(inputs[0]).reinterpret_cast(),
+            x: bytemuck::cast_slice(inputs[0]),
             pixels: batch * oheight * owidth,
             height,
             width,
@@ -161,9 +167,10 @@ impl<'a> Job<'a> {
 
     /// Splits the output by pixels first, and by channels where the pixels are too few for all threads.
     fn multiply(&self, weights: &[u32], y: Output) {
-        let tiles = self.pixels.div_ceil(self.tile.rows);
+        let unit = self.unit();
+        let units = self.pixels.div_ceil(unit);
         let wanted = TASKS_A_THREAD * rayon::current_num_threads();
-        let down = self.pixels.div_ceil(TASK_PIXELS).min(tiles);
+        let down = self.pixels.div_ceil(TASK_PIXELS).min(units);
         let across = wanted.div_ceil(down).min(self.panels());
         // Rayon splits a range once for each thread and steals whole parts: without a limit three tasks are one.
         (0..down * across)
@@ -173,11 +180,20 @@ impl<'a> Job<'a> {
                 let part = |count: usize, parts: usize, index: usize| {
                     index * count / parts..(index + 1) * count / parts
                 };
-                let tiles = part(tiles, down, task / across);
-                let pixels = tiles.start * self.tile.rows..self.pixels.min(tiles.end * self.tile.rows);
+                let units = part(units, down, task / across);
+                let pixels = units.start * unit..self.pixels.min(units.end * unit);
                 let panels = part(self.panels(), across, task % across);
                 SPACE.with_borrow_mut(|space| self.task(pixels, panels, weights, space, y));
             });
+    }
+
+    /// Pixels that tasks have a multiple of: whole tiles, and whole lines where few of them make whole tiles. Lines that two
+    /// tasks share are seen by both, with as many above and below as the kernel has.
+    fn unit(&self) -> usize {
+        let rows = self.tile.rows;
+        let lines = (1..=rows).find(|lines| (lines * self.owidth).is_multiple_of(rows));
+        let pixels = lines.unwrap_or(rows) * self.owidth;
+        if pixels <= LINES_PIXELS { pixels } else { rows }
     }
 
     fn task(
@@ -229,8 +245,7 @@ impl<'a> Job<'a> {
             let first = pixel * self.cout + channels.start;
             // SAFETY: inside the output, and no other task has these channels of this pixel.
             let y = unsafe { std::slice::from_raw_parts_mut(y.0.add(first), channels.len()) };
-            y.reinterpret_cast_mut::<f16>()
-                .convert_from_f32_slice(&sums[..channels.len()]);
+            narrow(&sums[..channels.len()], y);
         }
     }
 
@@ -282,11 +297,11 @@ impl<'a> Job<'a> {
             let first = (piece.image * self.height + row) * self.width + left + inside.start - self.pad;
             let source = &self.x[first * self.cin..][..inside.len() * self.cin];
             if depth == self.cin {
-                source.convert_to_f32_slice(target);
+                widen(source, target);
                 continue;
             }
             for (target, source) in target.chunks_exact_mut(depth).zip(source.chunks_exact(self.cin)) {
-                source[channels.clone()].convert_to_f32_slice(target);
+                widen(&source[channels.clone()], target);
             }
         }
     }

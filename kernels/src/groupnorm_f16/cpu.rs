@@ -2,11 +2,10 @@
 //! and once for its outputs.
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
 use crate::elements::f16s;
+use crate::halves::{narrow, widen};
 use crate::wide::{sum_of, wide};
 use crate::workload::dim;
 
@@ -29,9 +28,9 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
         for (channel, (y, x)) in channels.zip(pairs) {
             for (y, x) in y.chunks_mut(STRIP).zip(x.chunks(STRIP)) {
                 let strip = &mut strip[..x.len()];
-                x.reinterpret_cast::<f16>().convert_to_f32_slice(strip);
+                widen(x, strip);
                 shift(strip, moments.mean as f32, scale as f32 * w[channel], b[channel]);
-                y.reinterpret_cast_mut::<f16>().convert_from_f32_slice(strip);
+                narrow(strip, y);
             }
         }
     });
@@ -49,7 +48,7 @@ fn moments(x: &[u16], strip: &mut [f32; STRIP]) -> Moments {
     let mut all = Moments::default();
     for x in x.chunks(STRIP) {
         let strip = &mut strip[..x.len()];
-        x.reinterpret_cast::<f16>().convert_to_f32_slice(strip);
+        widen(x, strip);
         all.join(&of_strip(strip));
     }
     all
