@@ -25,6 +25,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gelu_f16::WORKLOAD,
     &crate::swiglu_f16::WORKLOAD,
     &crate::rope_f16::WORKLOAD,
+    &crate::attention_prefill_f16::WORKLOAD,
     &crate::embedding_gather_f16::WORKLOAD,
     &crate::conv2d_f16::WORKLOAD,
     &crate::groupnorm_f16::WORKLOAD,

@@ -35,11 +35,18 @@ impl Tile {
 
     /// The tile of products of `a` and `b` alone, rows of [`Tile::columns`] words one after the other.
     pub(crate) fn products<'c>(&self, a: &[u32], b: &[u32], c: &'c mut [u32; MOST_WORDS]) -> &'c mut [u32] {
+        self.add(a, b, c, true);
+        &mut c[..self.rows * self.columns]
+    }
+
+    /// Adds the products of `a` and `b` to a tile whose rows of [`Tile::columns`] words follow each other, or overwrites
+    /// it with them if they are the first.
+    pub(crate) fn add(&self, a: &[u32], b: &[u32], c: &mut [u32], first: bool) {
         let steps = a.len() / self.rows;
         assert!(a.len() == steps * self.rows && b.len() == steps * self.columns);
-        // SAFETY: the lengths are as `Multiply` wants them, and no tile has more than `MOST_WORDS`.
-        unsafe { (self.multiply)(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), self.columns, true) };
-        &mut c[..self.rows * self.columns]
+        assert!(c.len() >= self.rows * self.columns);
+        // SAFETY: the lengths are as `Multiply` wants them; constructors check for the instructions.
+        unsafe { (self.multiply)(steps, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), self.columns, first) };
     }
 
     /// f32 words, product and sum rounded together where the processor can.
