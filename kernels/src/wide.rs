@@ -59,3 +59,12 @@ pub(crate) fn maximum(x: &[f32]) -> f32 {
     }
     lanes.into_iter().fold(rest, larger)
 }
+
+/// Sum of the lanes of a vector, in a fixed tree.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn sum_of_lanes(lanes: std::arch::x86_64::__m256) -> f32 {
+    let [a, b, c, d, e, f, g, h]: [f32; 8] = bytemuck::cast(lanes);
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
