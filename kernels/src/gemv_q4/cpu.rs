@@ -1,4 +1,4 @@
-//! On the CPU: four rows side by side, which are four streams for the processor to fetch ahead and share what is read of x.
+//! On the CPU: two rows side by side, eight blocks of each at a time.
 
 use attest::spec::Dims;
 use half::f16;
@@ -10,20 +10,21 @@ use crate::workload::dim;
 /// Rows of one task: 144 KiB of weights where a row has 4096.
 const ROWS: usize = 64;
 
-/// Rows that are summed side by side.
-const STREAMS: usize = 4;
+/// Rows that are summed side by side, each the next of its own half of the task: neighbours are so short that both would lie
+/// in one page, which the processor fetches ahead as one stream.
+const STREAMS: usize = 2;
 
-/// Some rows of weights, or the activations: blocks, and the bits of their scales.
+/// Blocks whose scales fill a vector.
+const GROUP: usize = 8;
+
+/// Rows of weights: blocks, and the bits of their scales.
 #[derive(Clone, Copy)]
-struct Blocks<'a, Block> {
-    blocks: &'a [Block],
+struct Weights<'a> {
+    blocks: &'a [[u8; BLOCK_BYTES]],
     scales: &'a [u16],
 }
 
-type Weights<'a> = Blocks<'a, [u8; BLOCK_BYTES]>;
-type Activations<'a> = Blocks<'a, [i8; BLOCK]>;
-
-impl<Block> Blocks<'_, Block> {
+impl Weights<'_> {
     fn part(self, first: usize, len: usize) -> Self {
         Self {
             blocks: &self.blocks[first..][..len],
@@ -32,35 +33,131 @@ impl<Block> Blocks<'_, Block> {
     }
 }
 
+/// Activations in groups, and the blocks that fill none.
+struct Activations<'a> {
+    groups: Vec<Group>,
+    rest: &'a [[i8; BLOCK]],
+    rest_scales: &'a [u16],
+}
+
+/// Eight blocks in four pairs of neighbours.
+struct Group {
+    /// Of each pair the activations that low nibbles meet, and those that high ones do.
+    low: [[i8; BLOCK]; GROUP / 2],
+    high: [[i8; BLOCK]; GROUP / 2],
+    /// First of each pair's first block, then of each second: scales, and 8 times the sum, by which a sum of products with
+    /// nibbles exceeds the one with weights.
+    scales: [f32; GROUP],
+    excess: [i32; GROUP],
+}
+
+impl Group {
+    fn of(x: &[[i8; BLOCK]; GROUP], scales: &[u16; GROUP]) -> Self {
+        let half = |pair: usize, half: usize| {
+            let [one, two]: [[[i8; BLOCK_BYTES]; 2]; 2] = bytemuck::cast([x[2 * pair], x[2 * pair + 1]]);
+            bytemuck::cast([one[half], two[half]])
+        };
+        let scale = |place: usize| f16::from_bits(scales[block_at(place)]).to_f32();
+        let sum = |place: usize| x[block_at(place)].iter().map(|&x| i32::from(x)).sum::<i32>();
+        Self {
+            low: std::array::from_fn(|pair| half(pair, 0)),
+            high: std::array::from_fn(|pair| half(pair, 1)),
+            scales: std::array::from_fn(scale),
+            excess: std::array::from_fn(|place| 8 * sum(place)),
+        }
+    }
+
+    fn sum_with(&self, w: &[[u8; BLOCK_BYTES]; GROUP], scales: &[u16; GROUP]) -> f32 {
+        let product = |nibble: u8, x: i8| i32::from(nibble) * i32::from(x);
+        let block = |place: usize| {
+            let (pair, first) = (place % (GROUP / 2), place / (GROUP / 2) * BLOCK_BYTES);
+            let x = self.low[pair][first..].iter().zip(&self.high[pair][first..]);
+            let nibbles = w[block_at(place)].iter().zip(x);
+            let sum: i32 = nibbles
+                .map(|(w, (low, high))| product(w & 15, *low) + product(w >> 4, *high))
+                .sum();
+            let scale = f16::from_bits(scales[block_at(place)]).to_f32();
+            scale * self.scales[place] * (sum - self.excess[place]) as f32
+        };
+        (0..GROUP).map(block).sum()
+    }
+}
+
+/// The block of a group whose scale stands at `place`.
+fn block_at(place: usize) -> usize {
+    place % (GROUP / 2) * 2 + place / (GROUP / 2)
+}
+
+impl<'a> Activations<'a> {
+    fn new(x: &'a [[i8; BLOCK]], scales: &'a [u16]) -> Self {
+        let (blocks, rest) = x.as_chunks();
+        let (block_scales, rest_scales) = scales.as_chunks();
+        let groups = blocks.iter().zip(block_scales);
+        Self {
+            groups: groups.map(|(x, scales)| Group::of(x, scales)).collect(),
+            rest,
+            rest_scales,
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        self.groups.len() * GROUP + self.rest.len()
+    }
+}
+
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let task = ROWS * dim(dims, "blocks");
     let blocks: &[[u8; BLOCK_BYTES]] = bytemuck::cast_slice(inputs[0]);
     let scales: &[u16] = bytemuck::cast_slice(inputs[1]);
-    let x = Blocks {
-        blocks: bytemuck::cast_slice(inputs[2]),
-        scales: bytemuck::cast_slice(inputs[3]),
-    };
+    let x = Activations::new(bytemuck::cast_slice(inputs[2]), bytemuck::cast_slice(inputs[3]));
     let y: &mut [f32] = bytemuck::cast_slice_mut(outputs[0]);
     y.par_chunks_mut(ROWS)
         .zip(blocks.par_chunks(task).zip(scales.par_chunks(task)))
-        .for_each(|(y, (blocks, scales))| rows(y, Blocks { blocks, scales }, x));
+        .for_each(|(y, (blocks, scales))| rows(y, Weights { blocks, scales }, &x));
 }
 
-fn rows(y: &mut [f32], w: Weights<'_>, x: Activations<'_>) {
-    let len = x.blocks.len();
+fn rows(y: &mut [f32], w: Weights<'_>, x: &Activations<'_>) {
+    let len = x.blocks();
     let row = |row: usize| w.part(row * len, len);
-    let (groups, rest) = y.as_chunks_mut::<STREAMS>();
-    let grouped = groups.len() * STREAMS;
-    for (group, y) in groups.iter_mut().enumerate() {
-        *y = sums(std::array::from_fn(|stream| row(group * STREAMS + stream)), x);
+    let part_rows = y.len() / STREAMS;
+    for at in 0..part_rows {
+        let sums = sums(
+            std::array::from_fn::<_, STREAMS, _>(|stream| row(stream * part_rows + at)),
+            x,
+        );
+        for (stream, sum) in sums.into_iter().enumerate() {
+            y[stream * part_rows + at] = sum;
+        }
     }
-    for (at, y) in rest.iter_mut().enumerate() {
-        [*y] = sums([row(grouped + at)], x);
+    for at in part_rows * STREAMS..y.len() {
+        [y[at]] = sums([row(at)], x);
     }
 }
 
 /// Products of some rows with x.
-fn sums<const ROWS: usize>(w: [Weights<'_>; ROWS], x: Activations<'_>) -> [f32; ROWS] {
+fn sums<const ROWS: usize>(w: [Weights<'_>; ROWS], x: &Activations<'_>) -> [f32; ROWS] {
+    let blocks = w.map(|w| w.blocks.as_chunks());
+    let scales = w.map(|w| w.scales.as_chunks());
+    let groups = grouped_sums(
+        blocks.map(|(groups, _)| groups),
+        scales.map(|(groups, _)| groups),
+        &x.groups,
+    );
+    if x.rest.is_empty() {
+        return groups;
+    }
+    std::array::from_fn(|row| groups[row] + rest_sum(blocks[row].1, scales[row].1, x))
+}
+
+/// Blocks and scales of a row in groups.
+type Blocks<'a> = &'a [[[u8; BLOCK_BYTES]; GROUP]];
+type Scales<'a> = &'a [[u16; GROUP]];
+
+fn grouped_sums<const ROWS: usize>(
+    blocks: [Blocks<'_>; ROWS],
+    scales: [Scales<'_>; ROWS],
+    x: &[Group],
+) -> [f32; ROWS] {
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         #[allow(
@@ -68,21 +165,20 @@ fn sums<const ROWS: usize>(w: [Weights<'_>; ROWS], x: Activations<'_>) -> [f32; 
             reason = "calling a function for AVX2 is unsafe without the check just made"
         )]
         // SAFETY: the processor has AVX2, FMA and F16C.
-        return unsafe { x86::sums(w, x) };
+        return unsafe { x86::sums(blocks, scales, x) };
     }
-    w.map(|w| sum(w, x))
+    std::array::from_fn(|row| {
+        let groups = blocks[row].iter().zip(scales[row]).zip(x);
+        groups.map(|((w, scales), x)| x.sum_with(w, scales)).sum()
+    })
 }
 
-fn sum(w: Weights<'_>, x: Activations<'_>) -> f32 {
-    let scales = w.scales.iter().zip(x.scales).map(|(w, x)| {
+fn rest_sum(w: &[[u8; BLOCK_BYTES]], scales: &[u16], x: &Activations<'_>) -> f32 {
+    let scales = scales.iter().zip(x.rest_scales).map(|(w, x)| {
         let [w, x] = [w, x].map(|&bits| f16::from_bits(bits).to_f32());
         w * x
     });
-    let sums = w
-        .blocks
-        .iter()
-        .zip(x.blocks)
-        .map(|(w, x)| integer_sum(w, x) as f32);
+    let sums = w.iter().zip(x.rest).map(|(w, x)| integer_sum(w, x) as f32);
     scales.zip(sums).map(|(scale, sum)| scale * sum).sum()
 }
 
@@ -95,23 +191,14 @@ fn integer_sum(w: &[u8; BLOCK_BYTES], x: &[i8; BLOCK]) -> i32 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128i, __m256, __m256i, _mm256_add_epi16, _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps,
-        _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_permutevar8x32_ps,
-        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps, _mm256_srli_epi16, _mm256_sub_epi16,
+        __m128i, __m256, __m256i, _mm_setr_epi8, _mm_shuffle_epi8, _mm256_add_epi16, _mm256_and_si256,
+        _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_hadd_epi16, _mm256_madd_epi16,
+        _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps,
+        _mm256_srli_epi16, _mm256_sub_epi32,
     };
 
-    use super::{Activations, BLOCK, BLOCK_BYTES, Weights, sum};
-
-    /// Blocks whose scales fill a vector.
-    const GROUP: usize = 8;
-
-    /// Lanes of the group's scales for each two blocks.
-    const PLACES: [[i32; 8]; GROUP / 2] = [
-        [0, 0, 0, 0, 1, 1, 1, 1],
-        [2, 2, 2, 2, 3, 3, 3, 3],
-        [4, 4, 4, 4, 5, 5, 5, 5],
-        [6, 6, 6, 6, 7, 7, 7, 7],
-    ];
+    use super::{BLOCK_BYTES, Blocks, GROUP, Group, Scales};
+    use crate::wide::sum_of_lanes;
 
     pub(super) fn is_available() -> bool {
         is_x86_feature_detected!("avx2")
@@ -120,73 +207,92 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn sums<const ROWS: usize>(w: [Weights<'_>; ROWS], x: Activations<'_>) -> [f32; ROWS] {
-        let (x_blocks, _) = x.blocks.as_chunks::<GROUP>();
-        let (x_scales, _) = x.scales.as_chunks::<GROUP>();
-        let blocks = w.map(|w| &w.blocks.as_chunks::<GROUP>().0[..x_blocks.len()]);
-        let scales = w.map(|w| &w.scales.as_chunks::<GROUP>().0[..x_blocks.len()]);
+    pub(super) fn sums<const ROWS: usize>(
+        blocks: [Blocks<'_>; ROWS],
+        scales: [Scales<'_>; ROWS],
+        x: &[Group],
+    ) -> [f32; ROWS] {
         let mut sums = [_mm256_setzero_ps(); ROWS];
-        for (at, (x, x_scales)) in x_blocks.iter().zip(x_scales).enumerate() {
-            let x_scales = widen(x_scales);
-            let scales = scales.map(|scales| _mm256_mul_ps(widen(&scales[at]), x_scales));
-            for (two, place) in PLACES.iter().enumerate() {
-                let x = Two::of(x[2 * two], x[2 * two + 1]);
-                for row in 0..ROWS {
-                    let w = bytemuck::cast([blocks[row][at][2 * two], blocks[row][at][2 * two + 1]]);
-                    let scale = _mm256_permutevar8x32_ps(scales[row], bytemuck::cast(*place));
-                    sums[row] = _mm256_fmadd_ps(x.sums_with(w), scale, sums[row]);
-                }
+        for (at, x) in x.iter().enumerate() {
+            for row in 0..ROWS {
+                sums[row] = add_group(&blocks[row][at], &scales[row][at], x, sums[row]);
             }
         }
-        let whole = x_blocks.len() * GROUP;
-        let rest = x.blocks.len() - whole;
-        std::array::from_fn(|row| {
-            let lanes: [f32; 8] = bytemuck::cast(sums[row]);
-            lanes.iter().sum::<f32>() + sum(w[row].part(whole, rest), x.part(whole, rest))
-        })
+        let mut totals = [0.0; ROWS];
+        for (total, sum) in totals.iter_mut().zip(sums) {
+            *total = sum_of_lanes(sum);
+        }
+        totals
     }
 
+    /// Adds a group to eight partial sums, one of each block.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn widen(halves: &[u16; GROUP]) -> __m256 {
-        _mm256_cvtph_ps(bytemuck::cast::<_, __m128i>(*halves))
+    fn add_group(w: &[[u8; BLOCK_BYTES]; GROUP], scales: &[u16; GROUP], x: &Group, sum: __m256) -> __m256 {
+        let early = _mm256_hadd_epi16(products::<0>(w, x), products::<1>(w, x));
+        let late = _mm256_hadd_epi16(products::<2>(w, x), products::<3>(w, x));
+        let two_each = _mm256_hadd_epi16(early, late);
+        let one_each = _mm256_madd_epi16(two_each, _mm256_set1_epi16(1));
+        let exact = _mm256_cvtepi32_ps(_mm256_sub_epi32(one_each, bytemuck::cast(x.excess)));
+
+        let firsts_first = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+        let scales = _mm_shuffle_epi8(bytemuck::cast::<_, __m128i>(*scales), firsts_first);
+        let scales = _mm256_mul_ps(_mm256_cvtph_ps(scales), bytemuck::cast(x.scales));
+        _mm256_fmadd_ps(exact, scales, sum)
     }
 
-    /// The activations of two blocks, one in each half of a vector: for low nibbles, for high ones, and the sums of four
-    /// times 8, by which products with nibbles exceed those with weights.
-    struct Two {
-        low: __m256i,
-        high: __m256i,
-        excess: __m256i,
+    /// Sums of four products of a nibble and an i8, eight of either block of a pair. Those of sixteen still fit: 16 * 15 * 128
+    /// is below 2^15.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn products<const PAIR: usize>(w: &[[u8; BLOCK_BYTES]; GROUP], x: &Group) -> __m256i {
+        let w: __m256i = bytemuck::cast([w[2 * PAIR], w[2 * PAIR + 1]]);
+        let nibble = _mm256_set1_epi8(15);
+        let low = _mm256_and_si256(w, nibble);
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(w), nibble);
+        let low = _mm256_maddubs_epi16(low, bytemuck::cast(x.low[PAIR]));
+        let high = _mm256_maddubs_epi16(high, bytemuck::cast(x.high[PAIR]));
+        _mm256_add_epi16(low, high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attest::exact::stream::{Form, bytes};
+
+    use super::*;
+
+    /// With scales of 1 every sum is an integer that f32 holds, so any order gives the same.
+    const ONES: [u16; GROUP] = [0x3C00; GROUP];
+
+    fn expect_one_sum(w: [[u8; BLOCK_BYTES]; GROUP], x: [[i8; BLOCK]; GROUP]) {
+        let want: i32 = w.iter().zip(&x).map(|(w, x)| integer_sum(w, x)).sum();
+        let group = Group::of(&x, &ONES);
+        assert_eq!(group.sum_with(&w, &ONES), want as f32);
+        let weights = Weights {
+            blocks: &w,
+            scales: &ONES,
+        };
+        assert_eq!(
+            sums([weights; STREAMS], &Activations::new(&x, &ONES)),
+            [want as f32; STREAMS]
+        );
     }
 
-    impl Two {
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        fn of(first: [i8; BLOCK], second: [i8; BLOCK]) -> Self {
-            let [first, second]: [[[i8; BLOCK_BYTES]; 2]; 2] = bytemuck::cast([first, second]);
-            let [low, high] = [0, 1].map(|half| bytemuck::cast([first[half], second[half]]));
-            let eight = _mm256_set1_epi8(8);
-            Self {
-                low,
-                high,
-                excess: _mm256_add_epi16(
-                    _mm256_maddubs_epi16(eight, low),
-                    _mm256_maddubs_epi16(eight, high),
-                ),
-            }
-        }
+    #[test]
+    fn a_group_is_the_sum_of_its_blocks_with_vectors_and_without() {
+        let drawn = |name| bytes(&[5; 32], name, Form::I8, GROUP * BLOCK);
+        let (w, x) = (drawn("w"), drawn("x"));
+        expect_one_sum(
+            bytemuck::pod_read_unaligned(&w[..GROUP * BLOCK_BYTES]),
+            bytemuck::pod_read_unaligned(&x),
+        );
+    }
 
-        /// Four partial sums of either block. Sums of four products of a nibble and an i8 stay below 2^13.
-        #[inline]
-        #[target_feature(enable = "avx2")]
-        fn sums_with(&self, w: __m256i) -> __m256 {
-            let nibble = _mm256_set1_epi8(15);
-            let low = _mm256_maddubs_epi16(_mm256_and_si256(w, nibble), self.low);
-            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(w), nibble);
-            let products = _mm256_add_epi16(low, _mm256_maddubs_epi16(high, self.high));
-            let exact = _mm256_sub_epi16(products, self.excess);
-            _mm256_cvtepi32_ps(_mm256_madd_epi16(exact, _mm256_set1_epi16(1)))
+    #[test]
+    fn the_largest_sums_fit() {
+        for (w, x) in [(0xFF, -128), (0xFF, 127), (0x00, -128), (0x00, 127)] {
+            expect_one_sum([[w; BLOCK_BYTES]; GROUP], [[x; BLOCK]; GROUP]);
         }
     }
 }
