@@ -2,7 +2,7 @@
 //!
 //! Words and numbers are little-endian, arithmetic on u32 is modulo 2^32, `||` joins bytes. Inputs are small dyadic numbers,
 //! exact in their type, so no device rounds them differently ([`stream`]). Outputs are exact because each rounding is
-//! fixed ([`gemm`]) or because there is none ([`mlp`], [`vram`]). Commitments are Merkle roots ([`crate::merkle`]).
+//! fixed ([`gemm`], [`llm`]) or because there is none ([`mlp`], [`vram`]). Commitments are Merkle roots ([`crate::merkle`]).
 //!
 //! On a GPU: `__fmul_rn` and `__fadd_rn` in CUDA, `precise` (SPIR-V's NoContraction) in GLSL. Vulkan promises correct rounding
 //! of single additions and products; a device that flushes subnormals or rounds otherwise fails its vectors.
@@ -10,6 +10,7 @@
 //! [`vectors`] reads files of test vectors. The one in `attest/testdata/vectors` was made by an independent program.
 
 pub mod gemm;
+pub mod llm;
 pub mod mlp;
 pub mod outputs;
 pub mod stream;

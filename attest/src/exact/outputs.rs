@@ -1,6 +1,7 @@
 //! Outputs of exact workloads recomputed from their seed, so that a challenged record's digest can be checked.
 
 use super::gemm::{self, gemm_f32_exact};
+use super::llm::{Block, Shape, Tensors};
 use super::stream::{self, Form};
 use crate::digest::Sha256;
 use crate::spec::Dims;
@@ -56,6 +57,16 @@ const RECIPES: &[Recipe] = &[
             Some(cells.flat_map(i32::to_le_bytes).collect())
         },
     },
+    Recipe {
+        workload: "llm.exact.v1",
+        cost: |dims| Shape::of(dims).ok()?.cost(),
+        outputs: |seed, dims| {
+            let shape = Shape::of(dims).ok()?;
+            let tensors = Tensors::draw(seed, shape);
+            let y = Block { shape, tensors }.output();
+            Some(y.into_iter().flat_map(f32::to_le_bytes).collect())
+        },
+    },
 ];
 
 fn dim(dims: &Dims, name: &str) -> Option<usize> {
@@ -106,6 +117,26 @@ mod tests {
             .into();
         assert_eq!(cost("gemm.i8.v1", &empty), Some(1 << 40));
         assert_eq!(cost("gemm.i8.v1", &Dims::new()), None);
+    }
+
+    #[test]
+    fn sizes_that_are_no_block_have_no_price_and_no_outputs() {
+        let names = ["tokens", "hidden", "heads", "kv", "width", "ffn", "qkv"];
+        let dims = |sizes: [u64; 7]| -> Dims { names.map(str::to_owned).into_iter().zip(sizes).collect() };
+        let sound = dims([3, 8, 2, 1, 4, 5, 4]);
+        assert!(cost("llm.exact.v1", &sound).is_some());
+        assert_ne!(
+            digest("llm.exact.v1", &sound, &[7; 32]),
+            digest("llm.exact.v1", &sound, &[8; 32])
+        );
+        for sizes in [
+            [0, 8, 2, 1, 4, 5, 4],
+            [3, 8, 2, 1, 4, 5, 5],
+            [3, u64::MAX, 2, 1, 4, 5, 4],
+        ] {
+            assert_eq!(cost("llm.exact.v1", &dims(sizes)), None, "{sizes:?}");
+            assert_eq!(digest("llm.exact.v1", &dims(sizes), &[7; 32]), None, "{sizes:?}");
+        }
     }
 
     #[test]
