@@ -12,6 +12,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gemm_f32::WORKLOAD,
     &crate::gemm_f32_exact::WORKLOAD,
     &crate::gemm_tf32::WORKLOAD,
+    &crate::llm_exact::WORKLOAD,
     &crate::gemm_f16::WORKLOAD,
     &crate::gemm_bf16::WORKLOAD,
     &crate::gemm_fp8::WORKLOAD,

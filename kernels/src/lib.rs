@@ -41,6 +41,7 @@ mod gemv_q4;
 mod groupnorm_f16;
 mod launch_latency;
 mod layernorm_f16;
+mod llm_exact;
 mod mem_copy;
 mod mem_download;
 mod mem_gather;

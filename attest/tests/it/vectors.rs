@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use attest::digest::Sha256;
 use attest::exact::stream::Form;
 use attest::exact::vectors::Vectors;
-use attest::exact::{gemm, mlp, stream, vram};
+use attest::exact::{gemm, mlp, outputs, stream, vram};
 use attest::merkle;
+use attest::spec::Dims;
 
 fn vectors() -> Vectors {
     let path = std::env::var_os("HALLMARK_VECTORS").map_or_else(
@@ -149,4 +150,27 @@ fn a_vector_file_with_an_empty_section_is_refused() {
     file["merkle"] = serde_json::json!([]);
     let refusal = Vectors::parse(file.to_string().as_bytes()).unwrap_err();
     assert!(refusal.to_string().contains("a section of vectors is empty"));
+}
+
+/// Made by `ci/independent/llm_exact.py`.
+#[test]
+fn the_decoder_block_reproduces_its_vectors() {
+    let text = include_bytes!("../../testdata/vectors/llm.exact.json");
+    let vectors: serde_json::Value = serde_json::from_slice(text).expect("JSON");
+    let seed = Sha256::from_hex(vectors["seed"].as_str().expect("a seed")).expect("32 bytes");
+    let blocks = vectors["llm.exact"].as_array().expect("blocks");
+    assert!(!blocks.is_empty());
+    for vector in blocks {
+        let size = |name: &str| vector[name].as_u64().expect("a size");
+        let mut dims: Dims = ["tokens", "hidden", "heads", "kv", "width", "ffn"]
+            .map(|name| (name.to_owned(), size(name)))
+            .into();
+        dims.insert("qkv".to_owned(), size("heads") + 2 * size("kv"));
+        let digest = outputs::digest("llm.exact.v1", &dims, &seed.0).expect("a block");
+        assert_eq!(
+            Some(digest.to_string().as_str()),
+            vector["sha256"].as_str(),
+            "{dims:?}"
+        );
+    }
 }

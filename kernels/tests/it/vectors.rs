@@ -24,6 +24,9 @@ fn vectors() -> Value {
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// Vectors of decoder blocks, made by `ci/independent/llm_exact.py`.
+const LLM: &str = include_str!("../../../attest/testdata/vectors/llm.exact.json");
+
 fn section<'a>(vectors: &'a Value, name: &str) -> &'a [Value] {
     let list = vectors[name].as_array().map(Vec::as_slice).unwrap_or_default();
     assert!(!list.is_empty(), "the file has no section {name:?}");
@@ -87,6 +90,33 @@ fn every_device_reproduces_the_vectors_of_gemm_f32_exact() {
                 vector["sha256"].as_str(),
                 "{place}"
             );
+        }
+    }
+}
+
+#[test]
+fn every_device_reproduces_the_vectors_of_decoder_blocks() {
+    let vectors: Value = serde_json::from_str(LLM).expect("JSON");
+    let workload = catalogue::find("llm.exact.v1").expect("in the catalogue");
+    for device in devices() {
+        for vector in section(&vectors, "llm.exact") {
+            let sizes =
+                ["tokens", "hidden", "heads", "kv", "width", "ffn"].map(|name| (name, size(vector, name)));
+            let qkv = size(vector, "heads") + 2 * size(vector, "kv");
+            let dims = dims(&[&sizes[..], &[("qkv", qkv)]].concat());
+            let inputs = inputs::generate(workload, &dims, &seed(&vectors));
+            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            loaded.poison().expect("poisoned");
+            loaded.run(1).expect("a launch");
+            let output = loaded.read(0).expect("an output").remove(0);
+            let place = format!("{} {dims:?}", device.facts().id);
+            let (words, _) = output.as_chunks();
+            for (word, want) in words.iter().zip(vector["first"].as_array().expect("words")) {
+                let word = format!("{:08x}", u32::from_le_bytes(*word));
+                assert_eq!(Some(word.as_str()), want.as_str(), "{place}");
+            }
+            let digest = Sha256::of(&output).to_string();
+            assert_eq!(Some(digest.as_str()), vector["sha256"].as_str(), "{place}");
         }
     }
 }
