@@ -7,7 +7,8 @@
 //! On a GPU: `__fmul_rn` and `__fadd_rn` in CUDA, `precise` (SPIR-V's NoContraction) in GLSL. Vulkan promises correct rounding
 //! of single additions and products; a device that flushes subnormals or rounds otherwise fails its vectors.
 //!
-//! [`vectors`] reads files of test vectors. The one in `attest/testdata/vectors` was made by an independent program.
+//! [`vectors`] reads files of test vectors. Those in `attest/testdata/vectors` were made by independent programs, the one of
+//! [`llm`] by `ci/independent/llm_exact.py`.
 
 pub mod gemm;
 pub mod llm;

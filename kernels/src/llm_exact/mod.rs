@@ -161,7 +161,9 @@ fn limits(dims: &Dims) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use attest::evidence::MAX_RECOMPUTED;
     use attest::exact::llm::Tensors;
+    use attest::exact::outputs;
 
     use super::*;
     use crate::elements::f32s;
@@ -186,6 +188,14 @@ mod tests {
         for (got, want) in got.iter().zip(want) {
             assert!(f32s(got, 0..want.len()).eq(want.iter().copied()));
             assert_eq!(got.len(), 4 * want.len());
+        }
+    }
+
+    #[test]
+    fn readers_recompute_the_small_case_and_smollm() {
+        for case in &SPEC.cases[..2] {
+            let cost = outputs::cost(&SPEC.id, &case.dims).expect("a price");
+            assert!(cost <= MAX_RECOMPUTED, "{}: {cost}", case.name);
         }
     }
 
