@@ -22,8 +22,8 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let [y, normed, heads, attended, change, middle, gates, ups, keys] = outputs else {
         unreachable!("one output and eight scratch buffers")
     };
-    let [y, normed, heads, attended] = [y, normed, heads, attended].map(|bytes| floats(bytes));
-    let [change, middle, gates, ups, keys] = [change, middle, gates, ups, keys].map(|bytes| floats(bytes));
+    let [y, normed, heads, attended] = [y, normed, heads, attended].map(floats);
+    let [change, middle, gates, ups, keys] = [change, middle, gates, ups, keys].map(floats);
     let product = |a: &[f32], b: usize, c: &mut [f32], n: usize, k: usize| {
         let m = shape.tokens;
         let c = bytemuck::cast_slice_mut(c);
