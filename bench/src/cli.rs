@@ -2,6 +2,7 @@
 
 mod measure;
 mod prove;
+mod read;
 mod time;
 
 use std::path::PathBuf;
@@ -9,8 +10,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use measure::{Certify, Run, Selection};
+pub(crate) use measure::{Certify, Mode, Run, Selection};
 pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
+pub(crate) use read::{Believe, Compare, Import, Report, Score};
 use time::duration;
 
 /// Measures what a machine does on AI work, signs it, and lets anybody check it.
@@ -53,6 +55,10 @@ pub(crate) enum Command {
     SpotCheck(SpotCheck),
     /// Put two attestations side by side
     Compare(Compare),
+    /// One number for a run against a named reference
+    Score(Score),
+    /// Read figures of another tool, to stand beside ours in a report
+    Import(Import),
     /// Draw a report from receipts, envelopes or run files
     Report(Report),
     /// Make and show signing keys
@@ -171,51 +177,6 @@ pub(crate) struct Verify {
     /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Compare {
-    /// Receipt, envelope or run file of the baseline; FILE#cuda:0 picks a device
-    pub baseline: String,
-    /// The same of the candidate
-    pub candidate: String,
-    /// End with exit code 1 when the candidate is slower in any case
-    #[arg(long)]
-    pub fail_if_slower: bool,
-    /// text, json or markdown
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    #[command(flatten)]
-    pub believe: Believe,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Report {
-    /// Receipts, envelopes or run files
-    #[arg(required = true)]
-    pub files: Vec<PathBuf>,
-    /// html, markdown, json, csv or text
-    #[arg(long, value_enum, default_value_t = Format::Html)]
-    pub format: Format,
-    /// File to write [default: standard output]
-    #[arg(long, short)]
-    pub out: Option<PathBuf>,
-    #[command(flatten)]
-    pub believe: Believe,
-}
-
-/// What input files are checked against. What is not checked is shown as such.
-#[derive(Debug, Args)]
-pub(crate) struct Believe {
-    /// Trusted root for receipts
-    #[arg(long, env = "HALLMARK_TRUST")]
-    pub trust: Option<PathBuf>,
-    /// Signer's public key (PEM) for envelopes
-    #[arg(long)]
-    pub public_key: Option<PathBuf>,
-    /// Receipt of a verdict that bears out proofs; repeatable
-    #[arg(long = "verdict", value_name = "FILE")]
-    pub verdicts: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

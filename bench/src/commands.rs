@@ -3,12 +3,14 @@
 mod certify;
 mod compare;
 mod devices;
+mod import;
 mod keys;
 mod measure;
 mod peers;
 mod prove;
 mod registry;
 mod report;
+mod score;
 mod shell;
 mod sign;
 mod spot_check;
@@ -35,6 +37,8 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Prove(prove) => prove::run(&prove, &config, cli.quiet),
         Command::SpotCheck(check) => spot_check::run(&check, &config, cli.quiet),
         Command::Compare(compare) => compare::run(&compare, &config),
+        Command::Score(score) => score::run(&score, &config),
+        Command::Import(import) => import::run(&import),
         Command::Report(report) => report::run(&report, &config),
         Command::Keys(keys) => keys::run(keys, &config),
         Command::Trust(trust) => trust::run(trust, &config),

@@ -10,6 +10,7 @@ use attest::run::{RUN_FORMAT, Run};
 use attest::statement::{Evidence, MAX_STATEMENT_BYTES, Statement, VerifiedStatement};
 use attest::trust::TrustedRoot;
 use attest::verify::{VerifiedReceipt, verify_receipt};
+use reports::imported::{IMPORTED_FORMAT, Imported};
 use reports::{Check, LogPlace, Shown, Verdict};
 
 use crate::config::Config;
@@ -35,6 +36,7 @@ pub(crate) enum Kind {
     Receipt,
     Envelope,
     Run,
+    Imported,
 }
 
 /// What a document is checked against.
@@ -98,15 +100,32 @@ pub(crate) fn read_root(path: &Path) -> Done<TrustedRoot> {
     })
 }
 
+/// Figures of another tool, if the file is of that kind.
+pub(crate) fn imported(path: &Path) -> Done<Option<Imported>> {
+    let name = path.display().to_string();
+    let bytes = files::read(path)?;
+    if kind(&name, &bytes)? != Kind::Imported {
+        return Ok(None);
+    }
+    let imported: Imported = attest::json::from_slice(&bytes, MAX_FILE_BYTES)
+        .map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
+    imported
+        .check()
+        .map_err(|error| fail!(VerificationFailed, "{name}: {error}"))?;
+    Ok(Some(imported))
+}
+
 /// Tells the kind of a file without believing it.
 pub(crate) fn kind(name: &str, bytes: &[u8]) -> Done<Kind> {
     let value: serde_json::Value = attest::json::from_slice(bytes, MAX_FILE_BYTES)
         .map_err(|error| Failure::new(Outcome::VerificationFailed, anyhow::anyhow!("{name}: {error}")))?;
     let is = |field: &str| value.get(field).is_some();
+    let format = value.get("format").and_then(serde_json::Value::as_str);
     match () {
         () if is("dsseEnvelope") => Ok(Kind::Receipt),
         () if is("payloadType") => Ok(Kind::Envelope),
-        () if value.get("format").and_then(serde_json::Value::as_str) == Some(RUN_FORMAT) => Ok(Kind::Run),
+        () if format == Some(RUN_FORMAT) => Ok(Kind::Run),
+        () if format == Some(IMPORTED_FORMAT) => Ok(Kind::Imported),
         () => Err(fail!(
             Usage,
             "{name} is neither a receipt nor an envelope nor a run file"
@@ -128,6 +147,11 @@ impl Document {
             }
             Kind::Envelope => Self::of_envelope(&name, &bytes, trusted),
             Kind::Run => Self::of_run(&name, &bytes),
+            Kind::Imported => Err(fail!(
+                Usage,
+                "{name} holds figures of another tool, which are nobody's attestation and compare with none"
+            )
+            .hint("hallmark report shows them in a section of their own")),
         }
     }
 

@@ -9,6 +9,7 @@ mod document;
 mod exit;
 mod files;
 mod host;
+mod import;
 mod interrupt;
 mod measure;
 mod network;

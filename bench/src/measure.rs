@@ -66,6 +66,8 @@ enum Refusal {
     Unsupported(String),
     Failed(String),
     Interrupted,
+    /// A sample of so many nanoseconds, which the device's clock does not resolve.
+    TooShort(u64),
 }
 
 impl From<DeviceError> for Refusal {
@@ -84,6 +86,7 @@ impl Job<'_> {
             Ok(()) => {}
             Err(Refusal::Unsupported(reason)) => record.set(Status::Unsupported, reason),
             Err(Refusal::Failed(reason)) => record.set(Status::Failed, reason),
+            Err(Refusal::TooShort(ns)) => record.set(Status::Failed, too_short(ns)),
             Err(Refusal::Interrupted) => record.set(Status::Partial, "interrupted before six samples".into()),
         }
         record.caveats = caveats::caveats(&record);
@@ -155,17 +158,24 @@ impl Job<'_> {
     ) -> Result<Timing, Refusal> {
         let warm = warmup::warm_up(loaded, self.warm_up())?;
         let rule = self.rule(began.elapsed());
-        let mut disagreement = String::new();
+        let mut launches = warmup::launches_per_sample(loaded.timer(), sets, warm.ns_per_launch, &rule);
+        let mut fault = String::new();
         for _ in 0..WITNESSED {
             record.conditions.clear();
-            let timing = self.sample(record, loaded, sets, &rule, &warm, tick)?;
-            match agree(&timing.witness) {
-                Ok(()) => return Ok(timing),
-                Err(reason) => disagreement = reason,
+            match self.sample(record, loaded, (sets, launches), &rule, &warm, tick) {
+                Ok(timing) => match agree(&timing.witness) {
+                    Ok(()) => return Ok(timing),
+                    Err(reason) => fault = reason,
+                },
+                Err(Refusal::TooShort(ns)) => {
+                    fault = too_short(ns);
+                    launches = warmup::more_launches(loaded.timer(), sets, launches, ns);
+                }
+                Err(other) => return Err(other),
             }
         }
         Err(Refusal::Failed(format!(
-            "{disagreement}, and {WITNESSED} tries gave none within it"
+            "{fault}, and {WITNESSED} tries gave none within it"
         )))
     }
 
@@ -197,12 +207,11 @@ impl Job<'_> {
         &self,
         record: &mut Record,
         loaded: &mut dyn Loaded,
-        sets: u32,
+        (sets, launches): (u32, u64),
         rule: &StopRule,
         warm: &Warm,
         tick: &mut dyn FnMut(),
     ) -> Result<Timing, Refusal> {
-        let launches = warmup::launches_per_sample(loaded.timer(), sets, warm.ns_per_launch, rule);
         loaded.poison()?;
         record.conditions.push(self.device.conditions(Moment::Before));
         let energy = self.device.energy_millijoules();
@@ -260,8 +269,12 @@ impl Job<'_> {
     ) -> Result<Sampled, Refusal> {
         let (began, mut counted) = (Instant::now(), Instant::now());
         let mut sampled = Sampled::default();
+        let shortest_ns = warmup::shortest_sample_ns(loaded.timer());
         loop {
             let elapsed = loaded.run(launches)?;
+            if elapsed.device_ns < shortest_ns {
+                return Err(Refusal::TooShort(elapsed.device_ns));
+            }
             sampled.samples_ns.push(elapsed.device_ns);
             sampled.host_ns += elapsed.host_ns;
             sampled.throttle.saw(self.device.throttled());
@@ -313,6 +326,10 @@ impl Job<'_> {
         }
         Ok(quality)
     }
+}
+
+fn too_short(ns: u64) -> String {
+    format!("a sample of {ns} ns is shorter than 1,000 ticks of the device's clock")
 }
 
 /// Refuses figures whose two clocks disagree: one of them lies, or the span was not what was timed.

@@ -13,6 +13,14 @@ use crate::suite::{SUITES, Suite};
 
 /// Turns the command line's selection into a plan. Beside it stand all devices of this machine.
 pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<(Plan, Host)> {
+    let timed = selection.budget.is_some() || selection.time_budget.is_some();
+    if selection.mode == cli::Mode::Sustained && timed {
+        return Err(fail!(
+            Usage,
+            "--mode sustained samples each record for a minute or more, whatever the budget"
+        )
+        .hint("leave --budget and --time-budget out, or choose fewer workloads with --only"));
+    }
     let (host, devices) = devices(&selection.devices)?;
     let plan = Plan {
         suite: suite(&selection.suite)?,

@@ -138,6 +138,12 @@ pub(crate) fn spec_of<'a>(record: &Record, specs: &'a [Spec]) -> Option<&'a Spec
     specs.iter().find(|spec| spec.id == record.workload)
 }
 
+/// Group of a workload; empty for one that has no specification here.
+pub(crate) fn group_of<'a>(workload: &str, specs: &'a [Spec]) -> &'a str {
+    let spec = specs.iter().find(|spec| spec.id == workload);
+    spec.map_or("", |spec| &spec.group)
+}
+
 /// The unit a workload deserves, the same for all its cases.
 fn deserved(spec: Option<&Spec>, work: Work) -> Option<Unit> {
     let costs = |spec: &Spec| {

@@ -11,13 +11,17 @@
 //! | [`table`] | one row per record; Markdown, JSON (its schema is documented there), CSV |
 //! | [`text`] | the same rows for a terminal |
 //! | [`compare`] | two statements side by side, and when that is not possible, why |
+//! | [`score`] | one number against a named reference, its ratios and weights |
+//! | [`imported`] | figures of other tools, in a section of their own |
 //! | [`page`] | a self-contained HTML page, its stylesheet and its parts |
 
 pub mod compare;
 mod figures;
+pub mod imported;
 pub mod page;
 mod plain;
 mod plot;
+pub mod score;
 mod shown;
 pub mod table;
 pub mod text;

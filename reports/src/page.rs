@@ -7,6 +7,7 @@ pub mod fragment;
 mod meaning;
 mod overview;
 
+use crate::imported::Imported;
 use crate::plain::html as esc;
 use crate::table::{proofs, rows};
 use crate::{Shown, Verdict};
@@ -24,6 +25,15 @@ pub fn html(shown: &[Shown<'_>]) -> String {
 
 /// The same with a title of the caller's.
 pub fn titled(title: &str, shown: &[Shown<'_>]) -> String {
+    page(title, shown, &[])
+}
+
+/// A page of attestations, and of figures that other tools measured in a section of their own.
+pub fn with_imported(shown: &[Shown<'_>], imported: &[Imported]) -> String {
+    page("Hallmark report", shown, imported)
+}
+
+fn page(title: &str, shown: &[Shown<'_>], imported: &[Imported]) -> String {
     let title = esc(title);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -34,9 +44,12 @@ pub fn titled(title: &str, shown: &[Shown<'_>]) -> String {
     out += "<header class=\"masthead\">\n<p class=\"mark\" aria-hidden=\"true\">Hallmark</p>\n";
     out += &format!("<h1>{title}</h1>\n</header>\n<main>\n");
     out += &warnings(shown);
-    out += &overview::attestations(shown);
-    out += &proven(shown);
-    out += &results(shown);
+    if !shown.is_empty() || imported.is_empty() {
+        out += &overview::attestations(shown);
+        out += &proven(shown);
+        out += &results(shown);
+    }
+    out += &crate::imported::html(imported);
     for (number, one) in shown.iter().enumerate() {
         out += &support(number + 1, shown.len(), one);
     }

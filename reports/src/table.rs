@@ -24,6 +24,7 @@
 //! | `rows[].noFigures` | why `figures` is absent |
 //! | `rows[].quality` | as in the statement |
 //! | `proofs[]` | `attestation`, `device`, `verdict`, `logIndex`, `workload` with its parameters, `proven` {`units`, `elapsedNs`, `rate`, `residentBytes`, `lanesOpened`, `missedPpb`}, `support`: `timed` when the verdict bears it out, `because` |
+//! | `imported[]` | files of [`imported`](crate::imported) figures as they are; absent without |
 //!
 //! `low` and `high` bound the median with 95 % confidence.
 //!
@@ -39,7 +40,7 @@ mod proofs;
 mod row;
 
 pub use csv::{CSV_COLUMNS, csv};
-pub use json::{JSON_FORMAT, json};
+pub use json::{JSON_FORMAT, json, json_with_imported};
 pub use markdown::markdown;
 pub use proofs::{ProofRow, proofs, rate};
 pub use row::{DeviceRef, Row, rows};

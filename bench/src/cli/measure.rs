@@ -30,10 +30,10 @@ pub(crate) struct Selection {
     #[arg(long, value_enum, default_value_t = Mode::Burst)]
     pub mode: Mode,
     /// Sampling time of each record, as in 500ms or 2s [default: shares of the suite's time]
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "mode")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub budget: Option<Duration>,
     /// Time of the whole run, shared over its records, as in 5m [default: the suite's for each device]
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["budget", "mode"])]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "budget")]
     pub time_budget: Option<Duration>,
 }
 

@@ -12,7 +12,7 @@ use crate::{answer, talk};
 
 pub(super) fn run(args: &cli::Compare, config: &Config) -> Done {
     let trusted = Trusted::of(&args.believe, config)?;
-    let comparison = comparison(args, &trusted)?;
+    let (_, _, comparison) = paired(&args.baseline, &args.candidate, &trusted)?;
     match args.format {
         Format::Text => answer::print(&reports::compare::text(&comparison, talk::terminal())),
         Format::Markdown => answer::print(&reports::compare::markdown(&comparison)),
@@ -42,20 +42,27 @@ fn verdict(counts: Counts, fail_if_slower: bool) -> Done {
     Ok(())
 }
 
-fn comparison(args: &cli::Compare, trusted: &Trusted) -> Done<Comparison> {
-    let (baseline, base_device) = split(&args.baseline);
-    let (candidate, head_device) = split(&args.candidate);
+/// Opens two files and sets their devices beside each other, or those that are picked.
+pub(super) fn paired(
+    baseline: &str,
+    candidate: &str,
+    trusted: &Trusted,
+) -> Done<(Document, Document, Comparison)> {
+    let (baseline, base_device) = split(baseline);
+    let (candidate, head_device) = split(candidate);
     let baseline = Document::open(Path::new(baseline), trusted)?;
     let candidate = Document::open(Path::new(candidate), trusted)?;
     let (a, b) = (baseline.statement(), candidate.statement());
-    match (base_device, head_device) {
-        (None, None) => Ok(compare(a, b)),
-        (Some(base), Some(head)) => {
-            compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?).or_fail(Outcome::Usage)
+    let comparison = match (base_device, head_device) {
+        (None, None) => compare(a, b),
+        (Some(base), Some(head)) => compare_devices(a, index(&baseline, base)?, b, index(&candidate, head)?)
+            .or_fail(Outcome::Usage)?,
+        _ => {
+            return Err(fail!(Usage, "a device is picked on one side only")
+                .hint("write FILE#DEVICE for both or for neither"));
         }
-        _ => Err(fail!(Usage, "a device is picked on one side only")
-            .hint("write FILE#DEVICE for both or for neither")),
-    }
+    };
+    Ok((baseline, candidate, comparison))
 }
 
 /// `receipt.json#cuda:0` names a device of a file.

@@ -3,21 +3,24 @@
 use std::borrow::Borrow;
 
 use reports::Shown;
+use reports::imported::Imported;
 
 use crate::cli::{self, Format};
 use crate::config::Config;
-use crate::document::{Document, Trusted};
-use crate::exit::Done;
+use crate::document::{self, Document, Trusted};
+use crate::exit::{Done, fail};
 use crate::{answer, files, talk};
 
 pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
     let trusted = Trusted::of(&args.believe, config)?;
-    let documents = args
-        .files
-        .iter()
-        .map(|file| Document::open(file, &trusted))
-        .collect::<Done<Vec<_>>>()?;
-    let rendered = render(&documents, args.format);
+    let (mut documents, mut imported) = (Vec::new(), Vec::new());
+    for file in &args.files {
+        match document::imported(file)? {
+            Some(figures) => imported.push(figures),
+            None => documents.push(Document::open(file, &trusted)?),
+        }
+    }
+    let rendered = with_imported(&documents, &imported, args.format)?;
     match &args.out {
         None => answer::print(&rendered),
         Some(path) => {
@@ -25,6 +28,37 @@ pub(super) fn run(args: &cli::Report, config: &Config) -> Done {
             talk::say(&format!("wrote {}", path.display()));
             Ok(())
         }
+    }
+}
+
+/// The documents, and below them what other tools measured.
+fn with_imported(documents: &[Document], imported: &[Imported], format: Format) -> Done<String> {
+    if imported.is_empty() {
+        return Ok(render(documents, format));
+    }
+    let shown: Vec<Shown<'_>> = documents.iter().map(Document::shown).collect();
+    let above = |text: String| {
+        if shown.is_empty() {
+            String::new()
+        } else {
+            text + "\n"
+        }
+    };
+    match format {
+        Format::Html => Ok(reports::page::with_imported(&shown, imported)),
+        Format::Json => Ok(reports::table::json_with_imported(&shown, imported)),
+        Format::Markdown => {
+            Ok(above(reports::table::markdown(&shown)) + &reports::imported::markdown(imported))
+        }
+        Format::Text => {
+            let terminal = talk::terminal();
+            Ok(above(reports::text::table(&shown, terminal)) + &reports::imported::text(imported, terminal))
+        }
+        Format::Csv => Err(fail!(
+            Usage,
+            "CSV is one table of records and has no place for imported figures"
+        )
+        .hint("leave the imported files out, or choose json")),
     }
 }
 

@@ -13,6 +13,9 @@ const STEADY: f64 = 0.03;
 /// A device that never settles is measured all the same after this many times the least warm-up; its interval tells.
 const PATIENCE: u32 = 3;
 
+/// Two batches in a row, the later more than twice as long, are no estimate.
+const UNSETTLED: f64 = 1.0;
+
 /// Submitting and waiting costs up to 100 us a sample on the host's clock; 20 ms keeps that under 1 % of the witness.
 const OWN_CLOCK_SAMPLE: Duration = Duration::from_millis(20);
 
@@ -22,6 +25,20 @@ const HOST_CLOCK_SAMPLE: Duration = Duration::from_millis(5);
 /// A sample spans 1,000 timer ticks at least, so that resolution costs 0.1 % at most.
 /// A quarter is added because a sample may run faster than the warm-up did.
 const MIN_TICKS: u64 = 1_250;
+
+/// The shortest sample that its clock resolves, in nanoseconds.
+pub(crate) fn shortest_sample_ns(timer: Timer) -> u64 {
+    (TICKS * timer.tick_ps).div_ceil(1_000)
+}
+
+/// As [`attest`] demands of a statement.
+const TICKS: u64 = 1_000;
+
+/// Launches of a sample when as many as `launches` took only `ns`: enough for twice what its clock resolves.
+pub(crate) fn more_launches(timer: Timer, sets: u32, launches: u64, ns: u64) -> u64 {
+    let factor = (2 * shortest_sample_ns(timer)).div_ceil(ns.max(1)).max(2);
+    launches.saturating_mul(factor).next_multiple_of(u64::from(sets))
+}
 
 /// Result of warming up.
 pub(crate) struct Warm {
@@ -43,8 +60,10 @@ pub(crate) fn warm_up(loaded: &mut dyn Loaded, least: Duration) -> Result<Warm, 
         done.elapsed_ns += elapsed.host_ns;
         let now = (elapsed.device_ns.max(1)) as f64 / launches as f64;
         let passed = Duration::from_nanos(done.elapsed_ns);
-        let steady = (now / previous - 1.0).abs() <= STEADY;
-        if passed >= least && (steady || passed >= least * PATIENCE) {
+        let apart = (now / previous - 1.0).abs();
+        // A host that was held up makes one batch long, which says nothing of a launch; the next one tells.
+        let settled = apart <= STEADY || (passed >= least * PATIENCE && apart <= UNSETTLED);
+        if passed >= least && (settled || passed >= least * PATIENCE * PATIENCE) {
             return Ok(Warm {
                 warmup: done,
                 ns_per_launch: now,
@@ -171,6 +190,26 @@ mod tests {
             tick_ps: 10_000_000,
         };
         assert_eq!(launches_per_sample(slow_clock, 4, 1_000_000.0, &RULE), 16);
+    }
+
+    #[test]
+    fn a_sample_too_short_for_its_clock_gets_more_launches() {
+        assert_eq!(shortest_sample_ns(EVENT), 500_000);
+        assert_eq!(more_launches(EVENT, 1, 10, 20_000), 500);
+        assert_eq!(more_launches(EVENT, 3, 1, 499_999), 3);
+        assert_eq!(more_launches(EVENT, 1, 1, 0), 1_000_000);
+    }
+
+    #[test]
+    fn one_batch_that_was_held_up_is_no_estimate() {
+        let mut times = vec![1_000; 64];
+        times[2] = 40_000_000;
+        let mut device = Scripted {
+            ns_per_launch: times,
+            calls: 0,
+        };
+        let warm = warm_up(&mut device, Duration::from_millis(50)).expect("a scripted device");
+        assert_eq!(warm.ns_per_launch, 1_000.0);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod configuration;
+mod import;
 mod interrupted;
 mod journey;
 mod program;
 mod prove;
+mod score;
 mod storage;

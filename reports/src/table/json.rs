@@ -5,6 +5,7 @@ use attest::statement::{Session, SuiteRef, Tool};
 use serde::Serialize;
 
 use super::{ProofRow, Row, proofs, rows};
+use crate::imported::Imported;
 use crate::{Check, LogPlace, Shown};
 
 /// `format` of the JSON table.
@@ -17,6 +18,8 @@ struct Document<'a> {
     rows: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proofs: Vec<ProofRow>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    imported: &'a [Imported],
 }
 
 #[derive(Serialize)]
@@ -38,11 +41,17 @@ struct Attestation<'a> {
 
 /// All records and the attestations they come from.
 pub fn json(shown: &[Shown<'_>]) -> String {
+    json_with_imported(shown, &[])
+}
+
+/// The same, and figures that other tools measured under `imported`.
+pub fn json_with_imported(shown: &[Shown<'_>], imported: &[Imported]) -> String {
     let document = Document {
         format: JSON_FORMAT,
         attestations: shown.iter().map(attestation).collect(),
         rows: rows(shown),
         proofs: proofs(shown),
+        imported,
     };
     let text =
         serde_json::to_string_pretty(&document).expect("string keys and plain values have a JSON form");
