@@ -283,6 +283,13 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
     static __attribute__((section("shim_shared"), aligned(16))) type name[(227 << 10) / sizeof(type)]
 #define multiply(sum, a, b) shim::multiply(sum, a, b, __LINE__)
 
+// Threads run one after the other.
+static inline unsigned atomicAdd(unsigned* sum, unsigned more) {
+    const unsigned before = *sum;
+    *sum += more;
+    return before;
+}
+
 static inline float __fmul_rn(float a, float b) { return a * b; }
 static inline float __fadd_rn(float a, float b) { return a + b; }
 

@@ -27,11 +27,13 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::swiglu_f16::WORKLOAD,
     &crate::rope_f16::WORKLOAD,
     &crate::attention_prefill_f16::WORKLOAD,
+    &crate::attention_decode_f16::WORKLOAD,
     &crate::embedding_gather_f16::WORKLOAD,
     &crate::conv2d_f16::WORKLOAD,
     &crate::groupnorm_f16::WORKLOAD,
     &crate::crossentropy_f16::WORKLOAD,
     &crate::adamw_f32::WORKLOAD,
+    &crate::sampling_topk_f32::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];
