@@ -24,9 +24,9 @@ mod wide;
 
 mod adamw_f32;
 mod attention_prefill_f16;
+mod attention_decode_f16;
 mod conv2d_f16;
 mod crossentropy_f16;
-mod attention_decode_f16;
 mod embedding_gather_f16;
 mod gelu_f16;
 mod gemm_batched_f16;
