@@ -42,7 +42,7 @@ static inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 
 namespace shim {
 
-constexpr unsigned MAX_THREADS = 1024, WARP = 32;
+constexpr unsigned MAX_THREADS = 1024, WARP = 32, MAX_ARGUMENTS = 16;
 constexpr std::size_t STACK_BYTES = 64 << 10;
 
 enum class State { Ready, AtBarrier, AtWarp, Done };
@@ -64,7 +64,7 @@ struct Fibre {
 
 struct Launch {
     void* kernel;
-    std::uint64_t arguments[12];
+    std::uint64_t arguments[MAX_ARGUMENTS];
     uint3 grid, block, block_index;
     unsigned threads, current;
     jmp_buf scheduler;
@@ -135,11 +135,12 @@ static inline void multiply(int (&sum)[4], const unsigned (&a)[4], const unsigne
 }
 
 static void thread_body() {
-    using Kernel = void (*)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
-                            std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t);
+    using Word = std::uint64_t;
+    using Kernel = void (*)(Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, Word);
     const std::uint64_t* a = launch.arguments;
     // Pointers and `unsigned`s each fill one register or stack slot, and a callee ignores those it does not name.
-    reinterpret_cast<Kernel>(launch.kernel)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
+    reinterpret_cast<Kernel>(launch.kernel)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11],
+                                                   a[12], a[13], a[14], a[15]);
     wait(State::Done, 0);
 }
 
@@ -241,7 +242,7 @@ static bool run_grid(bool descending) {
 
 }  // namespace shim
 
-// Runs `kernel` over the grid. Arguments are pointers and unsigned words, at most 12. Returns null, or what went wrong.
+// Runs `kernel` over the grid. Arguments are pointers and unsigned words, at most 16. Returns null, or what went wrong.
 // One launch at a time.
 extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const unsigned* block,
                                    const std::uint64_t* arguments, unsigned count, int descending) {
@@ -251,7 +252,9 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
     launch.block = {block[0], block[1], block[2]};
     launch.threads = block[0] * block[1] * block[2];
     launch.error[0] = 0;
-    if (launch.threads == 0 || launch.threads > MAX_THREADS || count > 12) return "a block of 1 to 1024 threads, 12 arguments";
+    if (launch.threads == 0 || launch.threads > MAX_THREADS || count > MAX_ARGUMENTS) {
+        return "a block of 1 to 1024 threads, 16 arguments";
+    }
     for (unsigned i = 0; i < count; i++) launch.arguments[i] = arguments[i];
     if (!fibres) fibres = new Fibre[MAX_THREADS];
 

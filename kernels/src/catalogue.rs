@@ -34,6 +34,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::crossentropy_f16::WORKLOAD,
     &crate::adamw_f32::WORKLOAD,
     &crate::sampling_topk_f32::WORKLOAD,
+    &crate::train_block_f32::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];

@@ -1,5 +1,6 @@
 //! Workloads on devices, and the rules their folders keep.
 
+mod autograd;
 mod cuda_driver;
 mod device_code;
 mod folders;
