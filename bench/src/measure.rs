@@ -31,7 +31,7 @@ const CLOCK_DISAGREEMENT: u64 = 50;
 
 /// How often a case is sampled until its two clocks agree. A host that was held up while it waited reads long once; a
 /// clock that lies does so every time.
-const WITNESSED: usize = 3;
+const WITNESSED: usize = 5;
 
 /// A record gets this long to sample, whatever its share: a few samples more than the least of most cases.
 const LEAST_SAMPLING: Duration = Duration::from_millis(100);
