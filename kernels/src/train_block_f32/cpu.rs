@@ -76,7 +76,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     products.project(normal2, gate, gated, sizes.inner);
     products.project(normal2, up, upped, sizes.inner);
     strips([inner], [gated, upped], |[inner], [gate, up]| {
-        swiglu(inner, gate, up)
+        swiglu(inner, gate, up);
     });
     products.project(inner, down, y, hidden);
     add(y, middle);
@@ -84,7 +84,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     products.back(dy, down, dinner, hidden);
     products.gradient(dy, inner, ddown, tokens);
     strips([gated, upped], [dinner], |[gate, up], [dy]| {
-        swiglu_back(gate, up, dy)
+        swiglu_back(gate, up, dy);
     });
     products.gradient(gated, normal2, dgate, tokens);
     products.gradient(upped, normal2, dup, tokens);
@@ -257,7 +257,7 @@ fn turn(head: &mut [f32], angles: &[f32], direction: f32) {
 /// x += y
 fn add(x: &mut [f32], y: &[f32]) {
     strips([x], [y], |[x], [y]| {
-        x.iter_mut().zip(y).for_each(|(x, y)| *x += y)
+        x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
     });
 }
 
