@@ -1,6 +1,6 @@
 //! What a record's samples say, recomputed.
 
-use attest::spec::{Dtype, Spec};
+use attest::spec::{Dims, Dtype, Spec};
 use attest::statement::{Count, Record, Status, Timing, Work};
 use attest::stats::{self, StatsError};
 use serde::Serialize;
@@ -51,6 +51,9 @@ pub enum Unit {
     Op,
     #[serde(rename = "B/s")]
     Byte,
+    /// Thousandths of tokens: slow machines make few of them a second.
+    #[serde(rename = "mtoken/s")]
+    Token,
 }
 
 impl Unit {
@@ -60,24 +63,27 @@ impl Unit {
             Self::Flop => "GFLOP/s",
             Self::Op => "TOP/s",
             Self::Byte => "GB/s",
+            Self::Token => "tokens/s",
         }
     }
 
-    /// What energy is counted by, as shown: thousands of femtojoules for one FLOP, OP or byte make one of these.
+    /// What energy is counted by, as shown.
     pub fn shown_energy(self) -> &'static str {
         match self {
             Self::Flop => "mJ/GFLOP",
             Self::Op => "J/TOP",
             Self::Byte => "mJ/GB",
+            Self::Token => "J/token",
         }
     }
 
-    /// The work it counts.
-    fn amount(self, work: Work) -> Count {
-        match self {
-            Self::Flop | Self::Op => work.flop,
-            Self::Byte => work.bytes,
-        }
+    /// Femtojoules for one unit in the form of [`shown_energy`](Self::shown_energy).
+    pub fn scaled_energy(self, femtojoules: Count) -> f64 {
+        let prefix = match self {
+            Self::Flop | Self::Op | Self::Byte => 1e3,
+            Self::Token => 1e12,
+        };
+        femtojoules.0 as f64 / prefix
     }
 
     /// `per_second` in the unit as shown.
@@ -85,6 +91,7 @@ impl Unit {
         let prefix = match self {
             Self::Flop | Self::Byte => 1e9,
             Self::Op => 1e12,
+            Self::Token => 1e3,
         };
         per_second.0 as f64 / prefix
     }
@@ -122,14 +129,14 @@ pub(crate) fn figures(record: &Record, specs: &[Spec]) -> Result<Figures, NoFigu
         low: Count(summary.low_ps),
         high: Count(summary.high_ps),
     };
-    let unit = deserved(spec_of(record, specs), timing.work);
+    let rated = rated(spec_of(record, specs), &record.case.dims, timing.work);
     Ok(Figures {
         samples: summary.samples,
         launches_per_sample: timing.launches_per_sample,
         time_ps,
-        throughput: unit.map(|unit| throughput(unit, timing.work, time_ps)),
+        throughput: rated.map(|(unit, amount)| throughput(unit, amount, time_ps)),
         energy_microjoules: energy(timing),
-        energy_femtojoules_per_unit: unit.and_then(|unit| energy_of_one(timing, unit.amount(timing.work))),
+        energy_femtojoules_per_unit: rated.and_then(|(_, amount)| energy_of_one(timing, amount)),
     })
 }
 
@@ -142,6 +149,16 @@ pub(crate) fn spec_of<'a>(record: &Record, specs: &'a [Spec]) -> Option<&'a Spec
 pub(crate) fn group_of<'a>(workload: &str, specs: &'a [Spec]) -> &'a str {
     let spec = specs.iter().find(|spec| spec.id == workload);
     spec.map_or("", |spec| &spec.group)
+}
+
+/// What a launch does, in the unit its speed is counted in: tokens where the specification counts them.
+fn rated(spec: Option<&Spec>, dims: &Dims, work: Work) -> Option<(Unit, Count)> {
+    if let Some(tokens) = spec.and_then(|spec| spec.tokens.as_ref()?.eval(dims).ok()) {
+        return Some((Unit::Token, Count(tokens.saturating_mul(1000))));
+    }
+    let unit = deserved(spec, work)?;
+    let amount = if unit == Unit::Byte { work.bytes } else { work.flop };
+    Some((unit, amount))
 }
 
 /// The unit a workload deserves, the same for all its cases.
@@ -171,8 +188,7 @@ pub(crate) fn is_integer(dtype: Dtype) -> bool {
     }
 }
 
-fn throughput(unit: Unit, work: Work, time_ps: Interval) -> Throughput {
-    let amount = unit.amount(work);
+fn throughput(unit: Unit, amount: Count, time_ps: Interval) -> Throughput {
     let over = |time| rate(amount, time);
     let per_second = Interval {
         median: over(time_ps.median),
@@ -213,6 +229,30 @@ mod tests {
         assert_eq!(rate(Count(2), Count(1_000_000_000_000)), Count(2));
         assert_eq!(rate(Count(1), Count(3)), Count(333_333_333_333));
         assert_eq!(rate(Count(u64::MAX), Count(0)), Count(u64::MAX));
+    }
+
+    #[test]
+    fn a_workload_that_counts_tokens_is_rated_in_thousandths_of_them() {
+        let text = r#"{"id":"a.v1","title":"","group":"","class":"exact","cache":"hot","cases":[],"inputs":[],"outputs":[],
+            "flop":"0","bytes":"0","tokens":"2*batch"}"#;
+        let spec: Spec = serde_json::from_str(text).expect("a specification");
+        let work = Work {
+            flop: Count(1 << 40),
+            bytes: Count(1),
+        };
+        let dims: Dims = [("batch".to_owned(), 7)].into();
+        assert_eq!(
+            rated(Some(&spec), &dims, work),
+            Some((Unit::Token, Count(14_000)))
+        );
+        let second = Interval {
+            median: Count(1_000_000_000_000),
+            low: Count(1_000_000_000_000),
+            high: Count(1_000_000_000_000),
+        };
+        let rate = throughput(Unit::Token, Count(14_000), second);
+        assert_eq!(rate.unit.scaled(rate.per_second.median), 14.0);
+        assert_eq!(rated(None, &dims, work), Some((Unit::Flop, Count(1 << 40))));
     }
 
     #[test]

@@ -20,7 +20,7 @@
 //! | `rows[].mode` | `sustained`; absent for a burst |
 //! | `rows[].throttledSamples` | samples at whose end a throttle was seen; absent where the system does not tell |
 //! | `rows[].limits[]` | what held the device's clock without being a fault, such as `swPowerCap`; absent when nothing did |
-//! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch, `energyFemtojoulesPerUnit` of one operation or byte |
+//! | `rows[].figures` | recomputed from the samples: `samples`, `launchesPerSample`, `timePs` {`median`, `low`, `high`} of one launch, `throughput` {`unit`: `FLOP/s` `OP/s` `B/s` `mtoken/s`, `median`, `low`, `high`}, `energyMicrojoules` of one launch, `energyFemtojoulesPerUnit` of one operation, byte or thousandth of a token |
 //! | `rows[].noFigures` | why `figures` is absent |
 //! | `rows[].quality` | as in the statement |
 //! | `proofs[]` | `attestation`, `device`, `verdict`, `logIndex`, `workload` with its parameters, `proven` {`units`, `elapsedNs`, `rate`, `residentBytes`, `lanesOpened`, `missedPpb`}, `support`: `timed` when the verdict bears it out, `because` |

@@ -147,5 +147,6 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Flop => "FLOP/s",
         Unit::Op => "OP/s",
         Unit::Byte => "B/s",
+        Unit::Token => "mtoken/s",
     }
 }

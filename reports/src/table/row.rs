@@ -152,7 +152,7 @@ impl Row {
         let (unit, energy) = (figures.throughput?.unit, figures.energy_femtojoules_per_unit?);
         Some(format!(
             "{} {}",
-            significant(energy.0 as f64 / 1e3, 4),
+            significant(unit.scaled_energy(energy), 4),
             unit.shown_energy()
         ))
     }
