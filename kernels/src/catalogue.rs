@@ -35,6 +35,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::adamw_f32::WORKLOAD,
     &crate::sampling_topk_f32::WORKLOAD,
     &crate::train_block_f32::WORKLOAD,
+    &crate::llm_prefill::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];
@@ -77,14 +78,25 @@ mod tests {
                 .map(|tensor| crate::workload::bytes(tensor, dims))
                 .sum()
         };
-        match spec.inputs.as_slice() {
-            _ if kind == Kind::RoundTrip => 0,
-            inputs if kind.copies() => bytes(inputs),
-            [table, indices] if indices.dtype == Dtype::I32 && table.shape[0] != indices.shape[0] => {
-                bytes(std::slice::from_ref(indices)) + 2 * bytes(&spec.outputs)
-            }
-            inputs => bytes(inputs) + bytes(&spec.outputs),
+        if kind == Kind::RoundTrip {
+            return 0;
         }
+        let chosen = |pair: &[Tensor]| match pair {
+            [table, indices] if chooses(table, indices) => {
+                let rows = bytes(std::slice::from_ref(table)) / dims[&table.shape[0]];
+                rows.cast_signed() * (dims[&indices.shape[0]].cast_signed() - dims[&table.shape[0]].cast_signed())
+            }
+            _ => 0,
+        };
+        let instead: i64 = spec.inputs.windows(2).map(chosen).sum();
+        let inputs = bytes(&spec.inputs).checked_add_signed(instead).expect("bytes");
+        inputs + if kind.copies() { 0 } else { bytes(&spec.outputs) }
+    }
+
+    /// Whether indices choose rows of the table before them.
+    fn chooses(table: &Tensor, indices: &Tensor) -> bool {
+        let shapes = (table.shape.len(), indices.shape.len());
+        indices.dtype == Dtype::I32 && shapes == (2, 1) && table.shape[0] != indices.shape[0]
     }
 
     #[test]

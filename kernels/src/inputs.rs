@@ -58,6 +58,18 @@ pub(crate) fn f16_widened(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<
     bytes
 }
 
+/// The stream of an f16 tensor times 2^`power`, -14 to 14: exact, as f16 counts in 2^-24 where it is small.
+pub(crate) fn scaled_f16s(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], power: i32) -> Vec<u8> {
+    let factor = f32::powi(2.0, power);
+    let mut bytes = tensor_bytes(tensor, dims, seed);
+    let (halves, _) = bytes.as_chunks_mut();
+    halves.par_iter_mut().with_min_len(1 << 14).for_each(|half| {
+        let value = f16::from_le_bytes(*half).to_f32();
+        *half = f16::from_f32(value * factor).to_le_bytes();
+    });
+    bytes
+}
+
 /// An index tensor: words of its stream times `below` over 2^32, rounded down. `below` is at most 2^32.
 pub(crate) fn indices(tensor: &Tensor, dims: &Dims, seed: &[u8; 32], below: u64) -> Vec<u8> {
     let mut bytes = drawn(tensor, Form::I8, dims, seed);

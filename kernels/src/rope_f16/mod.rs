@@ -97,6 +97,11 @@ fn step(pair: usize, width: usize) -> f64 {
 
 fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
     let [tokens, width] = ["tokens", "width"].map(|name| dim(dims, name));
+    vec![tensor_bytes(&SPEC.inputs[0], dims, seed), turns(tokens, width)]
+}
+
+/// Cosine and sine of each pair's angle for each token: `tokens * width` f32.
+pub(crate) fn turns(tokens: usize, width: usize) -> Vec<u8> {
     let steps: Vec<f64> = (0..width / 2).map(|pair| step(pair, width)).collect();
     let turns = |token: usize| {
         let angles = steps.iter().map(move |step| token as f64 * step);
@@ -106,8 +111,7 @@ fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
         .into_par_iter()
         .flat_map_iter(|token| turns(token).map(|turn| turn as f32))
         .collect();
-    let table = table.into_iter().flat_map(f32::to_le_bytes).collect();
-    vec![tensor_bytes(&SPEC.inputs[0], dims, seed), table]
+    table.into_iter().flat_map(f32::to_le_bytes).collect()
 }
 
 fn limits(dims: &Dims) -> Option<String> {
