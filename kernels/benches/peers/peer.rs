@@ -38,6 +38,11 @@ impl Peer {
         )
     }
 
+    /// PyTorch, which is told with each request what to run.
+    pub(crate) fn torch() -> Self {
+        Self::python("pytorch.py", &[threads() as u64], &[], "torch==2.15.0")
+    }
+
     /// A script for the Python that `HALLMARK_PYTHON` names, or the virtual environment's in the target folder. Its first
     /// line names the peer.
     fn python(script: &str, arguments: &[u64], environment: &[(&str, String)], packages: &str) -> Self {

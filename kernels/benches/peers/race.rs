@@ -75,7 +75,8 @@ fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
         });
         ours / u32::try_from(rival.launches).expect("a few launches")
     };
-    criterion.bench_function(rival.workload, |bencher| {
+    let name = format!("{} {}", rival.workload, rival.request.trim());
+    criterion.bench_function(name.trim(), |bencher| {
         bencher.iter_custom(|iterations| (0..iterations).map(|_| pair()).sum());
     });
     report(rival, &peer, &pairs.into_inner());
@@ -93,9 +94,13 @@ fn report(rival: &Rival, peer: &Peer, pairs: &[Pair]) {
     };
     let ratio = median(|pair| pair.peer / pair.ours);
     let rate = |nanoseconds: f64| rival.work * 1e9 / nanoseconds;
+    let sizes: Vec<String> = { rival.dims.iter() }
+        .map(|(name, size)| format!("{name}={size}"))
+        .collect();
     println!(
-        "{}: {ratio:.3} of {} ({} wanted: {}); ours {:.1} {unit}, peer {:.1} {unit}; medians of {} pairs, {} threads",
+        "{} {}: {ratio:.3} of {} ({} wanted: {}); ours {:.1} {unit}, peer {:.1} {unit}; medians of {} pairs, {} threads",
         rival.workload,
+        sizes.join(" "),
         peer.name,
         rival.wanted,
         if ratio >= rival.wanted { "met" } else { "MISSED" },
