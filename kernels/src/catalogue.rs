@@ -84,7 +84,8 @@ mod tests {
         let chosen = |pair: &[Tensor]| match pair {
             [table, indices] if chooses(table, indices) => {
                 let rows = bytes(std::slice::from_ref(table)) / dims[&table.shape[0]];
-                rows.cast_signed() * (dims[&indices.shape[0]].cast_signed() - dims[&table.shape[0]].cast_signed())
+                rows.cast_signed()
+                    * (dims[&indices.shape[0]].cast_signed() - dims[&table.shape[0]].cast_signed())
             }
             _ => 0,
         };

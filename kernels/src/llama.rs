@@ -74,7 +74,12 @@ pub(crate) fn draw(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
     };
     // Values uniform in [-1, 1) have a variance of 1/3.
     let power = -((inner as f64 / 3.0).log2() / 2.0).round() as i32;
-    scaled_f16s(tensor, dims, seed, if name == "query" { power + 2 } else { power })
+    scaled_f16s(
+        tensor,
+        dims,
+        seed,
+        if name == "query" { power + 2 } else { power },
+    )
 }
 
 impl Model {
@@ -112,7 +117,7 @@ impl Model {
                 self.hidden
             ));
         }
-        if !self.heads.checked_rem(self.kvheads).is_some_and(|rest| rest == 0) || self.head == 0 {
+        if self.heads.checked_rem(self.kvheads).is_none_or(|rest| rest != 0) || self.head == 0 {
             return Some(format!(
                 "{} heads of queries do not share {} of keys",
                 self.heads, self.kvheads

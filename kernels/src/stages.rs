@@ -52,12 +52,7 @@ pub(crate) fn plan(stages: &[Stage], scratch: &[u64], target: Target) -> Plan {
 
 impl Stage {
     /// A workload with one output.
-    pub(crate) fn of(
-        workload: &Workload,
-        sizes: &[(&str, usize)],
-        inputs: &[Slot],
-        output: Slot,
-    ) -> Self {
+    pub(crate) fn of(workload: &Workload, sizes: &[(&str, usize)], inputs: &[Slot], output: Slot) -> Self {
         Self {
             op: Op {
                 plan: workload.plan,

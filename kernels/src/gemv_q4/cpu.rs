@@ -129,8 +129,8 @@ fn rows(y: &mut [f32], w: Weights<'_>, x: &Activations<'_>) {
             y[stream * part_rows + at] = sum;
         }
     }
-    for at in part_rows * STREAMS..y.len() {
-        [y[at]] = sums([row(at)], x);
+    for (at, y) in y.iter_mut().enumerate().skip(part_rows * STREAMS) {
+        [*y] = sums([row(at)], x);
     }
 }
 

@@ -39,7 +39,11 @@ type Rows = Vec<Vec<f64>>;
 impl<'a> Weights<'a> {
     /// `tensors` in the order of [`super::WEIGHTS`].
     pub(crate) fn new(model: Model, tensors: &'a [&'a [u8]], turns: &'a [f32]) -> Self {
-        Self { model, tensors, turns }
+        Self {
+            model,
+            tensors,
+            turns,
+        }
     }
 
     /// Logits after the last of `ids`: `vocab` of them.
@@ -66,7 +70,9 @@ impl<'a> Weights<'a> {
         let [gate, up] = [GATE, UP].map(|tensor| self.product(tensor, layer, ffn, &h));
         let gated = gate.into_iter().zip(up).map(|(gate, up)| {
             let pairs = gate.into_iter().zip(up);
-            pairs.map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect()
+            pairs
+                .map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up)
+                .collect()
         });
         let gated: Rows = gated.collect();
         added(y, &self.product(DOWN, layer, hidden, &gated))
@@ -99,7 +105,9 @@ impl<'a> Weights<'a> {
             }
             o
         };
-        in_parallel(h.len(), |token| (0..model.heads).flat_map(|query| one(token, query)).collect())
+        in_parallel(h.len(), |token| {
+            (0..model.heads).flat_map(|query| one(token, query)).collect()
+        })
     }
 
     /// Neighbours of a head turned by the token's angles, which are those of `rope.f16.v1`.
@@ -182,7 +190,11 @@ static LAST: Mutex<Option<(Sha256, Arc<Vec<f64>>)>> = Mutex::new(None);
 pub(crate) fn once(dims: &Dims, inputs: &[&[u8]], compute: impl FnOnce() -> Vec<f64>) -> Arc<Vec<f64>> {
     let sizes: Vec<u8> = dims.values().flat_map(|size| size.to_le_bytes()).collect();
     let digests: Vec<Sha256> = inputs.iter().map(|input| Sha256::of(input)).collect();
-    let parts: Vec<&[u8]> = digests.iter().map(|digest| &digest.0[..]).chain([&sizes[..]]).collect();
+    let parts: Vec<&[u8]> = digests
+        .iter()
+        .map(|digest| &digest.0[..])
+        .chain([&sizes[..]])
+        .collect();
     let identity = Sha256::of_parts(&parts);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
     match &*last {

@@ -7,7 +7,9 @@ use crate::residual;
 use crate::specify::dims_of;
 use crate::stages::{self, Stage};
 use crate::workload::{Plan, Slot, Target, Workload, dim};
-use crate::{attention_prefill_f16, embedding_gather_f16, gemm_f16, gemv_f16, rmsnorm_f16, rope_f16, swiglu_f16};
+use crate::{
+    attention_prefill_f16, embedding_gather_f16, gemm_f16, gemv_f16, rmsnorm_f16, rope_f16, swiglu_f16,
+};
 
 /// Inputs by their place in the specification.
 const EMBEDDING: usize = 0;
@@ -110,7 +112,14 @@ impl Network {
     }
 
     fn layer(&self, layer: usize) -> [Stage; 15] {
-        let Model { hidden, heads, kvheads, head, ffn, .. } = self.model;
+        let Model {
+            hidden,
+            heads,
+            kvheads,
+            head,
+            ffn,
+            ..
+        } = self.model;
         let (queries, keys, tokens) = (self.model.queries(), self.model.keys(), self.tokens);
         let product = |weights: usize, [rows, inner]: [usize; 2], x: Slot, y: Slot| {
             let sizes = [("m", tokens), ("n", rows), ("k", inner)];
@@ -132,7 +141,12 @@ impl Network {
             inputs: vec![trunk, BRANCH],
             outputs: vec![sum],
         };
-        let attention = [("tokens", tokens), ("heads", heads), ("kvheads", kvheads), ("head", head)];
+        let attention = [
+            ("tokens", tokens),
+            ("heads", heads),
+            ("kvheads", kvheads),
+            ("head", head),
+        ];
         [
             norm(ATTENTION_NORM, TRUNK),
             product(QUERY, [queries, hidden], NORMED, Q),
@@ -140,13 +154,23 @@ impl Network {
             product(VALUE, [keys, hidden], NORMED, V),
             turn(heads, Q, Q_TURNED),
             turn(kvheads, K, K_TURNED),
-            stage(&attention_prefill_f16::WORKLOAD, &attention, &[Q_TURNED, K_TURNED, V], ATTENDED),
+            stage(
+                &attention_prefill_f16::WORKLOAD,
+                &attention,
+                &[Q_TURNED, K_TURNED, V],
+                ATTENDED,
+            ),
             product(OUT, [hidden, queries], ATTENDED, BRANCH),
             join(TRUNK, MIDDLE),
             norm(FFN_NORM, MIDDLE),
             product(GATE, [ffn, hidden], NORMED, GATES),
             product(UP, [ffn, hidden], NORMED, UPS),
-            stage(&swiglu_f16::WORKLOAD, &[("rows", tokens), ("cols", ffn)], &[GATES, UPS], GATED),
+            stage(
+                &swiglu_f16::WORKLOAD,
+                &[("rows", tokens), ("cols", ffn)],
+                &[GATES, UPS],
+                GATED,
+            ),
             product(DOWN, [hidden, ffn], GATED, BRANCH),
             join(MIDDLE, TRUNK),
         ]
