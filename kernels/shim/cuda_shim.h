@@ -308,6 +308,8 @@ static inline float __uint_as_float(unsigned bits) {
     return value;
 }
 
+static inline int __float2int_rn(float value) { return static_cast<int>(std::nearbyint(value)); }
+
 static inline int __float_as_int(float value) { return static_cast<int>(__float_as_uint(value)); }
 static inline float __int_as_float(int bits) { return __uint_as_float(static_cast<unsigned>(bits)); }
 

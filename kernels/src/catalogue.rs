@@ -36,6 +36,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::sampling_topk_f32::WORKLOAD,
     &crate::train_block_f32::WORKLOAD,
     &crate::llm_prefill::WORKLOAD,
+    &crate::llm_decode::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];

@@ -3,9 +3,9 @@
 /// Defines a function whose body is also compiled with AVX2 and FMA and dispatched at run time. Rust never contracts a
 /// product and a sum, so both give the same bits.
 macro_rules! wide {
-    ($(#[$attribute:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
+    ($(#[$attribute:meta])* $visible:vis fn $name:ident($($argument:ident: $kind:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
-        fn $name($($argument: $kind),*) $(-> $result)? {
+        $visible fn $name($($argument: $kind),*) $(-> $result)? {
             #[inline(always)]
             fn plain($($argument: $kind),*) $(-> $result)? $body
 

@@ -28,23 +28,48 @@ pub(crate) struct Tensors<'a> {
     pub(crate) lengths: &'a [u32],
 }
 
+/// The keys and the values of a token that the cache does not hold yet.
+#[derive(Clone, Copy)]
+pub(crate) struct Newest<'a> {
+    pub(crate) k: &'a [u16],
+    pub(crate) v: &'a [u16],
+}
+
+impl<'a> Tensors<'a> {
+    /// The inputs in their order.
+    pub(super) fn of(inputs: &[&'a [u8]]) -> Self {
+        Self {
+            q: bytemuck::cast_slice(inputs[0]),
+            kpages: bytemuck::cast_slice(inputs[1]),
+            vpages: bytemuck::cast_slice(inputs[2]),
+            table: bytemuck::cast_slice(inputs[3]),
+            lengths: bytemuck::cast_slice(inputs[4]),
+        }
+    }
+}
+
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let tensors = Tensors {
-        q: bytemuck::cast_slice(inputs[0]),
-        kpages: bytemuck::cast_slice(inputs[1]),
-        vpages: bytemuck::cast_slice(inputs[2]),
-        table: bytemuck::cast_slice(inputs[3]),
-        lengths: bytemuck::cast_slice(inputs[4]),
-    };
     let [o, sums, stats] = outputs else {
         unreachable!("one output and the two of the plan's scratch")
     };
     let scratch = [sums, stats].map(|bytes| bytemuck::cast_slice_mut(bytes));
-    attend(Shape::of(dims), &tensors, scratch, bytemuck::cast_slice_mut(o));
+    attend(
+        Shape::of(dims),
+        &Tensors::of(inputs),
+        None,
+        scratch,
+        bytemuck::cast_slice_mut(o),
+    );
 }
 
 /// Fills `o`. Scratch holds the bytes that [`Shape::scratch`] tells, in the order of the tasks: sequence, split, head.
-pub(crate) fn attend(shape: Shape, tensors: &Tensors, scratch: [&mut [f32]; 2], o: &mut [u16]) {
+pub(crate) fn attend(
+    shape: Shape,
+    tensors: &Tensors,
+    newest: Option<Newest>,
+    scratch: [&mut [f32]; 2],
+    o: &mut [u16],
+) {
     let (group, head) = (shape.group(), shape.head);
     let [sums, stats] = scratch;
     let tasks = sums.par_chunks_mut(group * head);
@@ -69,11 +94,30 @@ pub(crate) fn attend(shape: Shape, tensors: &Tensors, scratch: [&mut [f32]; 2], 
             let splits = (tensors.lengths[sequence] as usize).div_ceil(SPLIT);
             let parts = (0..splits).map(|split| (sequence * shape.splits() + split) * shape.heads + query);
             let parts = parts.map(|part| (&stats[2 * part..][..2], &sums[part * head..][..head]));
+            let last = newest.map(|newest| newest.part(shape, &tensors.q[row * head..][..head], row));
+            let last = { last.as_ref() }.map(|(stats, v)| (&stats[..], &v[..head]));
             let mut mean = [0.0; LONGEST];
-            combine(parts, &mut mean[..head]);
+            combine(parts.chain(last), &mut mean[..head]);
             o.reinterpret_cast_mut::<f16>()
                 .convert_from_f32_slice(&mean[..head]);
         });
+}
+
+impl Newest<'_> {
+    /// What a split of this token alone leaves of a query: its score and a weight of one, and its values.
+    fn part(self, shape: Shape, q: &[u16], row: usize) -> ([f32; 2], [f32; LONGEST]) {
+        let kvhead = row / shape.heads * shape.kvheads + row % shape.heads / shape.group();
+        let wide = |halves: &[u16]| {
+            let mut wide = [0.0; LONGEST];
+            halves
+                .reinterpret_cast::<f16>()
+                .convert_to_f32_slice(&mut wide[..shape.head]);
+            wide
+        };
+        let [k, v] = [self.k, self.v].map(|halves| wide(&halves[kvhead * shape.head..][..shape.head]));
+        let score: f32 = wide(q).iter().zip(&k).map(|(q, k)| q * k).sum();
+        ([score * shape.scale(), 1.0], v)
+    }
 }
 
 /// What one task works on, kept by a thread from task to task.

@@ -19,7 +19,7 @@ static COMBINE: Kernel = Kernel {
     spirv: Some(include_bytes!("attention_decode_f16_combine.spv")),
 };
 
-const THREADS: usize = 256;
+pub(super) const THREADS: usize = 256;
 
 /// Queries that a block works on at once.
 const QUERIES: usize = 8;

@@ -18,12 +18,13 @@
 pub(crate) mod cpu;
 mod lanes;
 pub(crate) mod launch;
+pub(crate) mod newest;
 mod page;
 mod reference;
 
 use std::sync::LazyLock;
 
-use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
+use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tensor, Tolerance};
 
 use crate::elements::u32s;
 use crate::inputs::{f16_times_power, indices, tensor_bytes};
@@ -84,7 +85,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
 });
 
 /// Tokens of a page.
-const PAGE: usize = 16;
+pub(crate) const PAGE: usize = 16;
 
 /// Keys of a split.
 const SPLIT: usize = 256;
@@ -182,16 +183,25 @@ fn odd_sizes() -> Vec<Dims> {
 }
 
 fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
-    let [q, k, v, table, _] = [0, 1, 2, 3, 4].map(|index| &SPEC.inputs[index]);
-    let words = indices(table, dims, seed, 1 << 32);
-    let lengths = vec![dim(dims, "context") as u32; dim(dims, "batch")];
+    let [q, k, v, pages, _] = [0, 1, 2, 3, 4].map(|index| &SPEC.inputs[index]);
     vec![
         f16_times_power(q, dims, seed, POWER),
         tensor_bytes(k, dims, seed),
         tensor_bytes(v, dims, seed),
-        le_bytes(&permutation(u32s(&words, 0..dim(dims, "pages")))),
-        le_bytes(&lengths),
+        table(pages, dims, seed),
+        lengths(dims),
     ]
+}
+
+/// A permutation of all pages.
+pub(crate) fn table(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
+    let words = indices(tensor, dims, seed, 1 << 32);
+    le_bytes(&permutation(u32s(&words, 0..dim(dims, "pages"))))
+}
+
+/// All sequences are as long.
+pub(crate) fn lengths(dims: &Dims) -> Vec<u8> {
+    le_bytes(&vec![dim(dims, "context") as u32; dim(dims, "batch")])
 }
 
 fn le_bytes(words: &[u32]) -> Vec<u8> {

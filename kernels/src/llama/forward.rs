@@ -82,7 +82,8 @@ impl<'a> Weights<'a> {
         let (model, head) = (self.model, self.model.head);
         let turned = |mut rows: Rows| {
             for (token, row) in rows.iter_mut().enumerate() {
-                row.chunks_exact_mut(head).for_each(|head| self.turn(token, head));
+                let turns = &self.turns[token * head..][..head];
+                row.chunks_exact_mut(head).for_each(|head| turn(head, turns));
             }
             rows
         };
@@ -110,16 +111,6 @@ impl<'a> Weights<'a> {
         })
     }
 
-    /// Neighbours of a head turned by the token's angles, which are those of `rope.f16.v1`.
-    fn turn(&self, token: usize, head: &mut [f64]) {
-        let turns = &self.turns[token * head.len()..][..head.len()];
-        for (pair, turn) in head.chunks_exact_mut(2).zip(turns.chunks_exact(2)) {
-            let [cos, sin] = [turn[0], turn[1]].map(f64::from);
-            let [a, b] = [pair[0], pair[1]];
-            (pair[0], pair[1]) = (a * cos - b * sin, a * sin + b * cos);
-        }
-    }
-
     /// Every row of `x` times the transposed matrix of `rows` rows that a layer has.
     fn product(&self, tensor: usize, layer: usize, rows: usize, x: &Rows) -> Rows {
         let inner = x[0].len();
@@ -137,7 +128,16 @@ impl<'a> Weights<'a> {
     }
 }
 
-fn normed(x: &[f64], w: &[f64]) -> Vec<f64> {
+/// Neighbours of a head turned by a token's angles, whose cosines and sines are those of `rope.f16.v1`.
+pub(crate) fn turn(head: &mut [f64], turns: &[f32]) {
+    for (pair, turn) in head.chunks_exact_mut(2).zip(turns.chunks_exact(2)) {
+        let [cos, sin] = [turn[0], turn[1]].map(f64::from);
+        let [a, b] = [pair[0], pair[1]];
+        (pair[0], pair[1]) = (a * cos - b * sin, a * sin + b * cos);
+    }
+}
+
+pub(crate) fn normed(x: &[f64], w: &[f64]) -> Vec<f64> {
     let square = dot(x, x) / x.len() as f64;
     let scale = 1.0 / (square + EPSILON).sqrt();
     x.iter().zip(w).map(|(x, w)| x * scale * w).collect()
@@ -150,7 +150,7 @@ fn added(mut x: Rows, y: &Rows) -> Rows {
 }
 
 wide! {
-    fn dot(a: &[f64], b: &[f64]) -> f64 {
+    pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
         const LANES: usize = 16;
         let mut lanes = [0.0f64; LANES];
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
@@ -166,7 +166,7 @@ wide! {
 
 /// `f` of 0 to `count`, on threads of its own: one of rayon's that waits here would take another row of the check, which
 /// waits for this one.
-fn in_parallel<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(crate) fn in_parallel<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let part = count.div_ceil(threads).max(1);
     std::thread::scope(|scope| {

@@ -1,0 +1,278 @@
+//! The network as stages.
+
+use attest::spec::Dims;
+
+use super::BLOCK;
+use crate::llama::Model;
+use crate::specify::dims_of;
+use crate::stages::{self, Op, Stage};
+use crate::workload::{Plan, Slot, Target, dim};
+use crate::{attention_decode_f16, embedding_gather_f16, gemv_q4, rmsnorm_f16, rope_f16, swiglu_f16};
+use crate::{narrow, quantize, residual};
+
+/// Inputs by their place in the specification.
+pub(super) const EMBEDDING: usize = 0;
+pub(super) const IDS: usize = 1;
+pub(super) const TURNS: usize = 2;
+pub(super) const KPAGES: usize = 3;
+pub(super) const VPAGES: usize = 4;
+pub(super) const TABLE: usize = 5;
+pub(super) const LENGTHS: usize = 6;
+pub(super) const ATTENTION_NORM: usize = 7;
+pub(super) const FFN_NORM: usize = 8;
+pub(super) const NORM: usize = 9;
+/// Weights; their scales follow them.
+pub(super) const QUERY: usize = 10;
+pub(super) const KEY: usize = 12;
+pub(super) const VALUE: usize = 14;
+pub(super) const OUT: usize = 16;
+pub(super) const GATE: usize = 18;
+pub(super) const UP: usize = 20;
+pub(super) const DOWN: usize = 22;
+pub(super) const LOGITS: usize = 24;
+
+const OUTPUTS: usize = 3;
+const NEW_LOGITS: Slot = Slot::Output(0);
+const NEW_KEYS: Slot = Slot::Output(1);
+const NEW_VALUES: Slot = Slot::Output(2);
+
+/// Activations between stages, by their place in scratch: the trunk before and after attention, what a norm gives, what
+/// products take (integers and scales) and give (sums in f32), queries and keys before they are turned, queries, what attention
+/// gives, a branch, gate and up and their product.
+const TRUNK: Slot = Slot::Scratch(0);
+const MIDDLE: Slot = Slot::Scratch(1);
+const NORMED: Slot = Slot::Scratch(2);
+const INTEGERS: Slot = Slot::Scratch(3);
+const SCALES: Slot = Slot::Scratch(4);
+const SUMS: Slot = Slot::Scratch(5);
+const UNTURNED: Slot = Slot::Scratch(6);
+const Q: Slot = Slot::Scratch(7);
+const ATTENDED: Slot = Slot::Scratch(8);
+const BRANCH: Slot = Slot::Scratch(9);
+const GATES_UPS: Slot = Slot::Scratch(10);
+const GATED: Slot = Slot::Scratch(11);
+
+const HALF: usize = 2;
+const SINGLE: usize = 4;
+
+struct Network<'a> {
+    model: Model,
+    dims: &'a Dims,
+}
+
+pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
+    let network = Network::of(dims);
+    stages::plan(&network.stages(), &network.scratch(), target)
+}
+
+pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    let network = Network::of(dims);
+    stages::run(
+        &network.stages(),
+        inputs,
+        outputs,
+        OUTPUTS,
+        network.scratch().len(),
+    );
+}
+
+/// What a stage cannot run.
+pub(super) fn limits(dims: &Dims) -> Option<String> {
+    Network::of(dims).stages().iter().find_map(Stage::refusal)
+}
+
+impl<'a> Network<'a> {
+    fn of(dims: &'a Dims) -> Self {
+        Self {
+            model: Model::of(dims),
+            dims,
+        }
+    }
+
+    /// Bytes of the activations.
+    fn scratch(&self) -> [u64; 12] {
+        let Model { hidden, ffn, .. } = self.model;
+        let (queries, keys) = (self.model.queries(), self.model.keys());
+        let widest = hidden.max(queries).max(ffn);
+        let bytes = [
+            HALF * hidden,
+            HALF * hidden,
+            HALF * hidden,
+            widest,
+            HALF * (widest / BLOCK),
+            SINGLE * hidden.max(queries + 2 * keys).max(2 * ffn),
+            HALF * (queries + keys),
+            HALF * queries,
+            HALF * queries,
+            HALF * hidden,
+            HALF * 2 * ffn,
+            HALF * ffn,
+        ];
+        bytes.map(|bytes| bytes as u64)
+    }
+
+    fn stages(&self) -> Vec<Stage> {
+        let Model { hidden, vocab, .. } = self.model;
+        let embed = Stage::of(
+            &embedding_gather_f16::WORKLOAD,
+            &[("vocabulary", vocab), ("cols", hidden), ("tokens", 1)],
+            &[Slot::Input(EMBEDDING), Slot::Input(IDS)],
+            TRUNK,
+        );
+        let layers = (0..self.model.layers).flat_map(|layer| self.layer(layer));
+        let sizes = [("n", vocab), ("blocks", hidden / BLOCK), ("block", BLOCK)];
+        let [integers, scales] = rounded(hidden);
+        let weights = [Slot::Input(LOGITS), Slot::Input(LOGITS + 1)];
+        let inputs = [weights[0], weights[1], integers, scales];
+        let end = [
+            self.norm(Slot::Input(NORM), TRUNK),
+            round(NORMED, hidden),
+            Stage::of(&gemv_q4::WORKLOAD, &sizes, &inputs, NEW_LOGITS),
+        ];
+        [embed].into_iter().chain(layers).chain(end).collect()
+    }
+
+    fn layer(&self, layer: usize) -> impl Iterator<Item = Stage> {
+        self.attention(layer).into_iter().chain(self.ffn(layer))
+    }
+
+    fn attention(&self, layer: usize) -> [Stage; 13] {
+        let Model {
+            hidden,
+            heads,
+            kvheads,
+            head,
+            ..
+        } = self.model;
+        let (queries, keys) = (self.model.queries(), self.model.keys());
+        let turn = |heads: usize, x: Slot, y: Slot| {
+            let sizes = [("tokens", 1), ("heads", heads), ("width", head)];
+            Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, Slot::Input(TURNS)], y)
+        };
+        let [new_keys, new_values] = [NEW_KEYS, NEW_VALUES].map(|all| part(all, layer * keys, keys, HALF));
+        [
+            self.norm(of_layer(ATTENTION_NORM, layer, HALF * hidden), TRUNK),
+            round(NORMED, hidden),
+            product(QUERY, layer, [queries, hidden], 0),
+            product(KEY, layer, [keys, hidden], queries),
+            product(VALUE, layer, [keys, hidden], queries + keys),
+            narrowed(0, queries + keys, UNTURNED),
+            narrowed(queries + keys, keys, new_values),
+            turn(heads, part(UNTURNED, 0, queries, HALF), Q),
+            turn(kvheads, part(UNTURNED, queries, keys, HALF), new_keys),
+            self.attend(layer, [new_keys, new_values]),
+            round(ATTENDED, queries),
+            product(OUT, layer, [hidden, queries], 0),
+            narrowed(0, hidden, BRANCH),
+        ]
+    }
+
+    fn ffn(&self, layer: usize) -> [Stage; 11] {
+        let Model { hidden, ffn, .. } = self.model;
+        let join = |trunk: Slot, sum: Slot| step(&residual::OP, &[("n", hidden)], &[trunk, BRANCH], &[sum]);
+        let [gates, ups] = [0, ffn].map(|first| part(GATES_UPS, first, ffn, HALF));
+        [
+            join(TRUNK, MIDDLE),
+            self.norm(of_layer(FFN_NORM, layer, HALF * hidden), MIDDLE),
+            round(NORMED, hidden),
+            product(GATE, layer, [ffn, hidden], 0),
+            product(UP, layer, [ffn, hidden], ffn),
+            narrowed(0, 2 * ffn, GATES_UPS),
+            Stage::of(
+                &swiglu_f16::WORKLOAD,
+                &[("rows", 1), ("cols", ffn)],
+                &[gates, ups],
+                GATED,
+            ),
+            round(GATED, ffn),
+            product(DOWN, layer, [hidden, ffn], 0),
+            narrowed(0, hidden, BRANCH),
+            join(MIDDLE, TRUNK),
+        ]
+    }
+
+    fn norm(&self, weights: Slot, x: Slot) -> Stage {
+        let sizes = [("rows", 1), ("cols", self.model.hidden)];
+        Stage::of(&rmsnorm_f16::WORKLOAD, &sizes, &[x, weights], NORMED)
+    }
+
+    fn attend(&self, layer: usize, [new_keys, new_values]: [Slot; 2]) -> Stage {
+        const SIZES: [&str; 8] = [
+            "batch", "heads", "kvheads", "head", "context", "page", "seqpages", "pages",
+        ];
+        let sizes = SIZES.map(|name| (name, dim(self.dims, name)));
+        let cache = HALF * dim(self.dims, "pages") * dim(self.dims, "page") * self.model.keys();
+        let inputs = [
+            Q,
+            of_layer(KPAGES, layer, cache),
+            of_layer(VPAGES, layer, cache),
+            Slot::Input(TABLE),
+            Slot::Input(LENGTHS),
+            new_keys,
+            new_values,
+        ];
+        step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[ATTENDED])
+    }
+}
+
+/// `rows` sums of a layer's matrix and the activations that were rounded last, from element `first` of [`SUMS`] on.
+fn product(weights: usize, layer: usize, [rows, inner]: [usize; 2], first: usize) -> Stage {
+    let blocks = inner / BLOCK;
+    let sizes = [("n", rows), ("blocks", blocks), ("block", BLOCK)];
+    let [integers, scales] = rounded(inner);
+    let inputs = [
+        of_layer(weights, layer, rows * inner / 2),
+        of_layer(weights + 1, layer, HALF * rows * blocks),
+        integers,
+        scales,
+    ];
+    Stage::of(
+        &gemv_q4::WORKLOAD,
+        &sizes,
+        &inputs,
+        part(SUMS, first, rows, SINGLE),
+    )
+}
+
+/// Halves to what products take.
+fn round(x: Slot, elements: usize) -> Stage {
+    step(
+        &quantize::OP,
+        &[("blocks", elements / BLOCK)],
+        &[x],
+        &rounded(elements),
+    )
+}
+
+fn rounded(elements: usize) -> [Slot; 2] {
+    [
+        part(INTEGERS, 0, elements, 1),
+        part(SCALES, 0, elements / BLOCK, HALF),
+    ]
+}
+
+/// Some of [`SUMS`] in f16.
+fn narrowed(first: usize, elements: usize, y: Slot) -> Stage {
+    let sums = part(SUMS, first, elements, SINGLE);
+    step(&narrow::OP, &[("n", elements)], &[sums], &[y])
+}
+
+fn step(op: &Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Stage {
+    let sizes: Vec<_> = sizes.iter().map(|&(name, size)| (name, size as u64)).collect();
+    Stage {
+        op: *op,
+        dims: dims_of(&sizes),
+        inputs: inputs.to_vec(),
+        outputs: outputs.to_vec(),
+    }
+}
+
+/// Elements of `size` bytes, from `first` on.
+fn part(whole: Slot, first: usize, elements: usize, size: usize) -> Slot {
+    whole.part((first * size) as u64, (elements * size) as u64)
+}
+
+/// The share of a layer in an input.
+fn of_layer(input: usize, layer: usize, bytes: usize) -> Slot {
+    part(Slot::Input(input), layer, 1, bytes)
+}

@@ -1,0 +1,125 @@
+//! Activations as `gemv.q4.v1` takes them: halves to i8 in blocks of 32 with an f16 scale each. A block's scale is the half
+//! nearest to its largest |x| / 127, and its integers are those nearest to x / scale, ties to even and at most 127 in size;
+//! all are zero where the scale is. Every device gives the same bits. Sizes: `blocks`.
+
+use attest::spec::Dims;
+use half::f16;
+use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
+
+use crate::stages::Op;
+use crate::wide::wide;
+use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
+
+/// `x` to integers and scales.
+pub(crate) static OP: Op = Op {
+    plan,
+    cpu,
+    limits: None,
+};
+
+static KERNEL: Kernel = Kernel {
+    name: "quantize",
+    folder: "quantize",
+    ptx: Some(include_str!("quantize/quantize.ptx")),
+    spirv: Some(include_bytes!("quantize/quantize.spv")),
+};
+
+/// Elements of a block.
+pub(crate) const BLOCK: usize = 32;
+
+/// One thread a block: few, so that a row of activations is spread over multiprocessors.
+const THREADS: usize = 64;
+
+/// Every Vulkan device takes this many groups in one dimension; the kernel strides over the rest.
+const MAX_GROUPS: usize = 65_535;
+
+fn plan(dims: &Dims, _target: Target) -> Plan {
+    let blocks = dim(dims, "blocks");
+    Plan {
+        scratch: vec![],
+        launches: vec![Launch {
+            kernel: &KERNEL,
+            grid: [blocks.div_ceil(THREADS).min(MAX_GROUPS) as u32, 1, 1],
+            block: [THREADS as u32, 1, 1],
+            push: vec![blocks as u32],
+            buffers: vec![Slot::Input(0), Slot::Output(0), Slot::Output(1)],
+            shared: 0,
+        }],
+    }
+}
+
+fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    let x: &[[u16; BLOCK]] = bytemuck::cast_slice(inputs[0]);
+    let [y, scales] = outputs else {
+        unreachable!("integers and scales")
+    };
+    let y: &mut [[i8; BLOCK]] = bytemuck::cast_slice_mut(y);
+    let scales: &mut [u16] = bytemuck::cast_slice_mut(scales);
+    for (x, (y, scale)) in x.iter().zip(y.iter_mut().zip(scales)) {
+        let mut wide = [0.0; BLOCK];
+        x.reinterpret_cast::<f16>().convert_to_f32_slice(&mut wide);
+        let most = wide.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
+        let rounded = f16::from_f32(most / 127.0);
+        *scale = rounded.to_bits();
+        integers(&wide, rounded.to_f32(), y);
+    }
+}
+
+wide! {
+    /// f32 quotients of two halves lie on the side of each tie on which the true ones do.
+    fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = if scale == 0.0 { 0 } else { (x / scale).round_ties_even().clamp(-127.0, 127.0) as i8 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::specify::dims_of;
+
+    use super::*;
+
+    fn quantized(x: &[f32]) -> (Vec<i8>, Vec<f32>) {
+        let x: Vec<u16> = x.iter().map(|&x| f16::from_f32(x).to_bits()).collect();
+        let blocks = x.len() / BLOCK;
+        let (mut y, mut scales) = (vec![1i8; x.len()], vec![1u16; blocks]);
+        cpu(
+            &dims_of(&[("blocks", blocks as u64)]),
+            &[bytemuck::cast_slice(&x)],
+            &mut [
+                bytemuck::cast_slice_mut(&mut y),
+                bytemuck::cast_slice_mut(&mut scales),
+            ],
+        );
+        (
+            y,
+            scales
+                .into_iter()
+                .map(|bits| f16::from_bits(bits).to_f32())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn blocks_are_scaled_by_their_largest_element_and_ties_go_to_even() {
+        let mut x = [0.0; 3 * BLOCK];
+        x[..6].copy_from_slice(&[-127.0, 0.5, 1.5, 2.5, -3.5, 0.4]);
+        x[BLOCK] = 254.0;
+        x[2 * BLOCK - 1] = -2.0;
+        let (y, scales) = quantized(&x);
+        assert_eq!(scales, [1.0, 2.0, 0.0]);
+        assert_eq!(y[..6], [-127, 0, 2, 2, -4, 0]);
+        assert_eq!((y[BLOCK], y[2 * BLOCK - 1]), (127, -1));
+        assert!(y[2 * BLOCK..].iter().all(|&y| y == 0));
+    }
+
+    #[test]
+    fn integers_stay_within_127_where_a_scale_is_rounded_down_to_a_subnormal() {
+        let least = f32::powi(2.0, -24);
+        let mut x = [0.0; BLOCK];
+        x[0] = 190.0 * least;
+        let (y, scales) = quantized(&x);
+        assert_eq!((y[0], scales[0]), (127, least));
+    }
+}
