@@ -37,6 +37,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::train_block_f32::WORKLOAD,
     &crate::llm_prefill::WORKLOAD,
     &crate::llm_decode::WORKLOAD,
+    &crate::diffusion_step::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];

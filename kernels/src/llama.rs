@@ -8,7 +8,7 @@ mod forward;
 
 use attest::spec::{Dims, Dtype, Tensor};
 
-pub(crate) use forward::{Weights, dot, in_parallel, normed, once, turn};
+pub(crate) use forward::{Weights, normed, turn};
 
 use crate::inputs::{normal_f16s, scaled_f16s};
 use crate::specify::tensor;

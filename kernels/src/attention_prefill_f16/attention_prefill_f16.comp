@@ -1,16 +1,17 @@
 // prelude: half/half.glsl
-// Causal attention with grouped queries by the online softmax, f16 in and out, scores and sums in f32. Mirrors
-// attention_prefill_f16.cu; reference.rs is the authority.
+// Attention with grouped queries, causal or without a mask, by the online softmax, f16 in and out, scores and sums in f32.
+// Mirrors attention_prefill_f16.cu; reference.rs is the authority.
 //   q, o   tokens * heads * head halves, two to a word; with an odd head, rows share words and their halves are written by
 //          atomics
 //   k, v   tokens * kvheads * head halves
 //   head   at most 128
 //   scale  1 / sqrt(head)
+//   ahead  keys after its own that a query sees: none where attention is causal, tokens where nothing is masked
 //   grid   (heads, tokens / 64) workgroups, rounded up, of 128 invocations, the last queries first; 27 KiB of shared memory
 // A workgroup takes 64 queries of one head and walks over the keys they see, 64 at a time in ascending order. An invocation
 // has 8 x 4 scores and 8 x 8 sums; two share a row of the softmax.
 layout(local_size_x = 128) in;
-layout(push_constant) uniform Sizes { uint tokens, heads, kvheads, head; float scale; };
+layout(push_constant) uniform Sizes { uint tokens, heads, kvheads, head; float scale; uint ahead; };
 layout(std430, binding = 0) readonly buffer Q8 { uvec4 q8[]; };
 layout(std430, binding = 0) readonly buffer Q1 { uint q1[]; };
 layout(std430, binding = 1) readonly buffer K8 { uvec4 k8[]; };
@@ -121,7 +122,8 @@ void main() {
     uvec4 q_high = eight_q(first + load_row, heads, query_head, load_at + 8);
     uvec4 low = eight_k(load_row, kvheads, kvhead, load_at);
     uvec4 high = eight_k(load_row, kvheads, kvhead, load_at + 8);
-    for (uint key = 0; key <= first; key += TILE) {
+    uint last = min(first + TILE - 1 + ahead, tokens - 1);
+    for (uint key = 0; key <= last; key += TILE) {
         float score[8][4];
         [[unroll]] for (uint i = 0; i < 8; ++i) {
             [[unroll]] for (uint j = 0; j < 4; ++j) {
@@ -161,8 +163,9 @@ void main() {
         }
 
         [[unroll]] for (uint i = 0; i < 8; ++i) {
+            uint reach = min(first + y + 8 * i + ahead, last);
             [[unroll]] for (uint j = 0; j < 4; ++j) {
-                bool seen = key + 4 * x + j <= first + y + 8 * i;
+                bool seen = key + 4 * x + j <= reach;
                 score[i][j] = seen ? score[i][j] * base_2 : LOWEST;
             }
             tiles[(y + 8 * i) * TILE_PITCH + x] = vec4(score[i][0], score[i][1], score[i][2], score[i][3]);

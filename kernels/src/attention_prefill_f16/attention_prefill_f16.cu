@@ -1,10 +1,11 @@
 // prelude: half/half.cuh
-// Causal attention with grouped queries by the online softmax, f16 in and out, scores and sums in f32. Mirrors
-// attention_prefill_f16.comp; reference.rs is the authority.
+// Attention with grouped queries, causal or without a mask, by the online softmax, f16 in and out, scores and sums in f32.
+// Mirrors attention_prefill_f16.comp; reference.rs is the authority.
 //   q, o   tokens * heads * head halves, k, v tokens * kvheads * head, aligned to 2 bytes; 16-byte loads where all are
 //          aligned and 8 divides head
 //   head   at most 128
 //   scale  1 / sqrt(head), bits of a float
+//   ahead  keys after its own that a query sees: none where attention is causal, tokens where nothing is masked
 //   grid   heads by ceil(tokens / 64) blocks of 128 threads, the last queries first; 27 KiB of shared memory
 // A block takes 64 queries of one head and walks over the keys they see, 64 at a time in ascending order. A thread has 8 x 4
 // scores and 8 x 8 sums; two threads share a row of the softmax.
@@ -59,6 +60,10 @@ static __device__ void scale_by(float4& v, float factor) {
 
 static __device__ void add_times(float4& sum, float weight, float4 v) {
     sum = make_float4(sum.x + weight * v.x, sum.y + weight * v.y, sum.z + weight * v.z, sum.w + weight * v.w);
+}
+
+static __device__ unsigned lesser(unsigned a, unsigned b) {
+    return a < b ? a : b;
 }
 
 static __device__ float largest(float4 v) {
@@ -128,7 +133,7 @@ static __device__ void add_values(float4 (&sum)[8][2], const float4* weights, co
 extern "C" __global__ void __launch_bounds__(THREADS, 3)
     attention_prefill_f16(const unsigned short* __restrict__ q, const unsigned short* __restrict__ k,
                           const unsigned short* __restrict__ v, unsigned short* __restrict__ o, unsigned tokens,
-                          unsigned heads, unsigned kvheads, unsigned head, unsigned scale) {
+                          unsigned heads, unsigned kvheads, unsigned head, unsigned scale, unsigned ahead) {
     // Queries and keys of a step; then the weights.
     __shared__ float4 tiles[2 * TILE * STEP_PITCH];
     __shared__ float4 values[KEYS * (HEAD / 4)];
@@ -156,7 +161,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3)
     float top = LOWEST, total = 0.0f;
     uint4 next[4];
     fetch_step(next, q_rows, k_rows, first + load_row, load_row, load_at);
-    for (unsigned key = 0; key <= first; key += TILE) {
+    const unsigned last = lesser(first + TILE - 1 + ahead, tokens - 1);
+    for (unsigned key = 0; key <= last; key += TILE) {
         float score[8][4] = {};
         for (unsigned at = 0; at < head; at += STEP) {
             store(queries + load_row * STEP_PITCH + load_at / 4, next[0]);
@@ -176,9 +182,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3)
 #pragma unroll
         for (unsigned i = 0; i < 8; i++) {
             float* row = score[i];
+            const unsigned reach = lesser(first + y + 8 * i + ahead, last);
 #pragma unroll
             for (unsigned j = 0; j < 4; j++) {
-                const bool seen = key + 4 * x + j <= first + y + 8 * i;
+                const bool seen = key + 4 * x + j <= reach;
                 row[j] = seen ? row[j] * base_2 : LOWEST;
             }
             weights[(y + 8 * i) * TILE_PITCH + x] = make_float4(row[0], row[1], row[2], row[3]);

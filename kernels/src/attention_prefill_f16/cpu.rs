@@ -11,7 +11,6 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use attest::spec::Dims;
 use half::f16;
 use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
@@ -33,13 +32,13 @@ const PANELS: usize = 8;
 /// Queries of one vector.
 const LANES: usize = 8;
 
-pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+pub(super) fn run(sizes: Sizes, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let [q, k, v] = [0, 1, 2].map(|input| bytemuck::cast_slice(inputs[input]));
     let [o, packed] = outputs else {
         unreachable!("one output and the packed keys and values");
     };
     let (o, packed) = (bytemuck::cast_slice_mut(o), bytemuck::cast_slice_mut(packed));
-    attend(Sizes::of(dims), [q, k, v], o, packed);
+    attend(sizes, [q, k, v], o, packed);
 }
 
 /// Bytes that [`attend`] packs keys and values into.
@@ -221,9 +220,9 @@ impl Job<'_> {
                 rest = after;
             }
         }
-        for first in (0..tokens.end).step_by(self.layout.block) {
+        for first in (0..self.seen(&tokens)).step_by(self.layout.block) {
             for panel in &mut panels {
-                if first < panel.tokens.end {
+                if first < self.seen(&panel.tokens) {
                     self.advance(panel, kvhead, first, scores);
                 }
             }
@@ -232,6 +231,14 @@ impl Job<'_> {
             self.finish(panel);
         }
         MEMORY.set(Some(buffer));
+    }
+
+    /// Keys from the first that some of these tokens' queries see.
+    fn seen(&self, tokens: &Range<usize>) -> usize {
+        let Sizes {
+            tokens: all, causal, ..
+        } = self.layout.sizes;
+        if causal { tokens.end } else { all }
     }
 
     /// A panel with its queries packed, times the scale of scores.
@@ -275,7 +282,7 @@ impl Job<'_> {
             block,
             depth,
         } = self.layout;
-        let end = panel.tokens.end.min(first + block);
+        let end = self.seen(&panel.tokens).min(first + block);
         let count = end - first;
         let (rows, columns) = (tile.rows, tile.columns);
         let (memory, factors) = memory.split_at_mut(block * columns);
@@ -289,12 +296,10 @@ impl Job<'_> {
             tile.add(keys, panel.q, scores, true);
         }
         let weights = &mut memory[..count * columns];
-        hide(
-            bytemuck::cast_slice_mut(weights),
-            columns,
-            first,
-            panel.tokens.start,
-        );
+        if sizes.causal {
+            let scores = bytemuck::cast_slice_mut(weights);
+            hide(scores, columns, first, panel.tokens.start);
+        }
         let factors = bytemuck::cast_slice_mut(factors);
         weigh(bytemuck::cast_slice_mut(weights), panel.top, factors);
         if first > 0 {

@@ -36,6 +36,7 @@ pub(crate) fn launch(sizes: Sizes, buffers: [Slot; 4]) -> Launch {
             sizes.kvheads as u32,
             sizes.head as u32,
             sizes.scale().to_bits(),
+            if sizes.causal { 0 } else { sizes.tokens as u32 },
         ],
         buffers: buffers.to_vec(),
         shared: 0,

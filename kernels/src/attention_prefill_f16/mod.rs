@@ -22,18 +22,26 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{f16_times_power, tensor_bytes};
 use crate::specify::{case, formula, sizes, tensor};
+use crate::stages::Op;
 use crate::workload::{Kind, Plan, Slot, Target, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
-    plan,
-    cpu: cpu::run,
+    plan: |dims, target| plan(Sizes::of(dims), target),
+    cpu: |dims, inputs, outputs| cpu::run(Sizes::of(dims), inputs, outputs),
     reference: reference::row,
     inputs: Some(inputs),
     derived: None,
     limits: Some(|dims| Sizes::of(dims).refusal()),
     odd_sizes,
     kind: Kind::Kernels,
+};
+
+/// The same without a mask, every query seeing every key, as encoders and diffusion transformers have it.
+pub(crate) static UNMASKED: Op = Op {
+    plan: |dims, target| plan(Sizes::unmasked(dims), target),
+    cpu: |dims, inputs, outputs| cpu::run(Sizes::unmasked(dims), inputs, outputs),
+    limits: Some(|dims| Sizes::unmasked(dims).refusal()),
 };
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
@@ -102,8 +110,7 @@ fn odd_sizes() -> Vec<Dims> {
     sizes(NAMES, &list)
 }
 
-fn plan(dims: &Dims, target: Target) -> Plan {
-    let sizes = Sizes::of(dims);
+fn plan(sizes: Sizes, target: Target) -> Plan {
     let scratch = match target.api {
         attest::statement::Api::Cpu => vec![cpu::scratch_bytes(sizes)],
         _ => vec![],
@@ -136,6 +143,8 @@ pub(crate) struct Sizes {
     pub(crate) heads: usize,
     pub(crate) kvheads: usize,
     pub(crate) head: usize,
+    /// Whether queries see no later keys.
+    pub(crate) causal: bool,
 }
 
 /// Elements of a head that the GPU kernels keep in registers.
@@ -149,6 +158,14 @@ impl Sizes {
             heads,
             kvheads,
             head,
+            causal: true,
+        }
+    }
+
+    fn unmasked(dims: &Dims) -> Self {
+        Self {
+            causal: false,
+            ..Self::of(dims)
         }
     }
 
@@ -169,6 +186,7 @@ impl Sizes {
             heads,
             kvheads,
             head,
+            ..
         } = self;
         if kvheads == 0 || !heads.is_multiple_of(kvheads) {
             return Some(format!(
@@ -210,6 +228,7 @@ mod tests {
                 heads,
                 kvheads,
                 head,
+                causal: true,
             };
             sizes.refusal()
         };

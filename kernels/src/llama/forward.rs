@@ -1,13 +1,8 @@
 //! The authority: a forward pass in f64, from the weights as they are stored, nothing narrowed in between.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use attest::digest::Sha256;
-use attest::spec::Dims;
-
 use super::Model;
 use crate::elements::f16s;
-use crate::wide::wide;
+use crate::forward::{Rows, attended, dot, in_parallel, product};
 
 /// One layer's share of each stack of weights, or a whole tensor, by its place in [`super::WEIGHTS`].
 pub(crate) struct Weights<'a> {
@@ -32,9 +27,6 @@ const LOGITS: usize = 11;
 
 /// That of `rmsnorm.f16.v1`.
 const EPSILON: f64 = 1e-5;
-
-/// Rows of activations, one a token.
-type Rows = Vec<Vec<f64>>;
 
 impl<'a> Weights<'a> {
     /// `tensors` in the order of [`super::WEIGHTS`].
@@ -63,8 +55,8 @@ impl<'a> Weights<'a> {
         let Model { hidden, ffn, .. } = self.model;
         let norm = self.row(ATTENTION_NORM, layer, hidden);
         let h: Rows = x.iter().map(|x| normed(x, &norm)).collect();
-        let attended = self.attention(layer, &h);
-        let y = added(x, &self.product(OUT, layer, hidden, &attended));
+        let attention = self.attention(layer, &h);
+        let y = added(x, &self.product(OUT, layer, hidden, &attention));
         let norm = self.row(FFN_NORM, layer, hidden);
         let h: Rows = y.iter().map(|y| normed(y, &norm)).collect();
         let [gate, up] = [GATE, UP].map(|tensor| self.product(tensor, layer, ffn, &h));
@@ -94,17 +86,8 @@ impl<'a> Weights<'a> {
         let one = |token: usize, query: usize| {
             let at = query / group * head..(query / group + 1) * head;
             let q = &q[token][query * head..(query + 1) * head];
-            let scores = { k[..=token].iter() }.map(|k| dot(q, &k[at.clone()]) / (head as f64).sqrt());
-            let scores: Vec<f64> = scores.collect();
-            let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let weights: Vec<f64> = scores.iter().map(|score| (score - most).exp()).collect();
-            let sum: f64 = weights.iter().sum();
-            let mut o = vec![0.0; head];
-            for (weight, v) in weights.iter().zip(&v) {
-                let values = o.iter_mut().zip(&v[at.clone()]);
-                values.for_each(|(o, v)| *o += weight / sum * v);
-            }
-            o
+            let [keys, values] = [&k, &v].map(|rows| rows[..=token].iter().map(|row| &row[at.clone()]));
+            attended(q, keys, values)
         };
         in_parallel(h.len(), |token| {
             (0..model.heads).flat_map(|query| one(token, query)).collect()
@@ -114,12 +97,7 @@ impl<'a> Weights<'a> {
     /// Every row of `x` times the transposed matrix of `rows` rows that a layer has.
     fn product(&self, tensor: usize, layer: usize, rows: usize, x: &Rows) -> Rows {
         let inner = x[0].len();
-        let columns = in_parallel(rows, |row| {
-            let w = self.row(tensor, layer * rows + row, inner);
-            x.iter().map(|x| dot(x, &w)).collect::<Vec<f64>>()
-        });
-        let of = |token: usize| columns.iter().map(|column| column[token]).collect();
-        (0..x.len()).map(of).collect()
+        product(x, rows, |row| self.row(tensor, layer * rows + row, inner))
     }
 
     fn row(&self, tensor: usize, row: usize, width: usize) -> Vec<f64> {
@@ -147,62 +125,4 @@ fn added(mut x: Rows, y: &Rows) -> Rows {
     let pairs = x.iter_mut().flatten().zip(y.iter().flatten());
     pairs.for_each(|(x, y)| *x += y);
     x
-}
-
-wide! {
-    pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-        const LANES: usize = 16;
-        let mut lanes = [0.0f64; LANES];
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        for (a, b) in a.iter().zip(b) {
-            for lane in 0..LANES {
-                lanes[lane] += a[lane] * b[lane];
-            }
-        }
-        let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-        lanes.iter().sum::<f64>() + rest
-    }
-}
-
-/// `f` of 0 to `count`, on threads of its own: one of rayon's that waits here would take another row of the check, which
-/// waits for this one.
-pub(crate) fn in_parallel<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let part = count.div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = (0..count)
-            .step_by(part)
-            .map(|start| {
-                let f = &f;
-                scope.spawn(move || (start..count.min(start + part)).map(f).collect::<Vec<T>>())
-            })
-            .collect();
-        { parts.into_iter() }
-            .flat_map(|part| part.join().expect("a part of the reference"))
-            .collect()
-    })
-}
-
-/// The outputs of the last inputs: rows of one output are asked for one by one.
-static LAST: Mutex<Option<(Sha256, Arc<Vec<f64>>)>> = Mutex::new(None);
-
-/// `compute`, or what it gave for the same sizes and inputs the last time.
-pub(crate) fn once(dims: &Dims, inputs: &[&[u8]], compute: impl FnOnce() -> Vec<f64>) -> Arc<Vec<f64>> {
-    let sizes: Vec<u8> = dims.values().flat_map(|size| size.to_le_bytes()).collect();
-    let digests: Vec<Sha256> = inputs.iter().map(|input| Sha256::of(input)).collect();
-    let parts: Vec<&[u8]> = digests
-        .iter()
-        .map(|digest| &digest.0[..])
-        .chain([&sizes[..]])
-        .collect();
-    let identity = Sha256::of_parts(&parts);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*last {
-        Some((known, outputs)) if *known == identity => Arc::clone(outputs),
-        _ => {
-            let outputs = Arc::new(compute());
-            *last = Some((identity, Arc::clone(&outputs)));
-            outputs
-        }
-    }
 }

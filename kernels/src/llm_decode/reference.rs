@@ -7,7 +7,8 @@ use super::BLOCK;
 use super::stages::*;
 use crate::attention_decode_f16::PAGE;
 use crate::elements::{f16s, f32s, u32s};
-use crate::llama::{Model, dot, in_parallel, normed, once, turn};
+use crate::forward::{dot, in_parallel, once};
+use crate::llama::{Model, normed, turn};
 use crate::workload::{Row, VECTOR_ROW, dim};
 
 pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {

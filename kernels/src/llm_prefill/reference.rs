@@ -4,7 +4,8 @@ use attest::spec::Dims;
 
 use super::stages::{IDS, TURNS};
 use crate::elements::{f32s, u32s};
-use crate::llama::{Model, Weights, once};
+use crate::forward::once;
+use crate::llama::{Model, Weights};
 use crate::workload::{Row, VECTOR_ROW, dim};
 
 pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {
