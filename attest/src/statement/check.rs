@@ -300,7 +300,7 @@ fn specs(specs: &[Spec]) -> Result<Vec<(Sha256, &Spec)>, StatementError> {
 
 /// Cases, inputs and outputs of a specification: they bound the work that each record of a hostile statement makes.
 const MAX_CASES: usize = 64;
-const MAX_TENSORS: usize = 16;
+const MAX_TENSORS: usize = 32;
 
 fn bounded(spec: &Spec) -> Result<(), StatementError> {
     let counts = [
