@@ -171,7 +171,7 @@ pub enum FormulaError {
 }
 
 /// Every record of a statement evaluates its formulas, so their length bounds the work a hostile statement makes.
-pub const MAX_FORMULA_BYTES: usize = 256;
+pub const MAX_FORMULA_BYTES: usize = 512;
 
 impl Formula {
     /// Value for one case.

@@ -43,7 +43,7 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     class: Class::Float,
     cache: Cache::Hot,
     cases: vec![
-        token("toy-40", Size::Small, 40, TOY),
+        token("toy-48", Size::Small, 48, TOY),
         token("tinyllama-1.1b-512", Size::Standard, 512, TINYLLAMA),
         token("llama3-8b-2048", Size::Large, 2048, LLAMA3_8B),
     ],
