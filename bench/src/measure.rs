@@ -33,6 +33,9 @@ const CLOCK_DISAGREEMENT: u64 = 50;
 /// clock that lies does so every time.
 const WITNESSED: usize = 5;
 
+/// A sample so long that handing it over weighs nothing: clocks that disagree over it do so for another reason.
+const LONG_SAMPLE_NS: u64 = 50_000_000;
+
 /// A record gets this long to sample, whatever its share: a few samples more than the least of most cases.
 const LEAST_SAMPLING: Duration = Duration::from_millis(100);
 
@@ -165,7 +168,13 @@ impl Job<'_> {
             match self.sample(record, loaded, (sets, launches), &rule, &warm, tick) {
                 Ok(timing) => match agree(&timing.witness) {
                     Ok(()) => return Ok(timing),
-                    Err(reason) => fault = reason,
+                    Err(reason) => {
+                        fault = reason;
+                        // Handing over weighs less in a longer sample.
+                        if timing.witness.host_ns / (timing.samples_ns.len() as u64) < LONG_SAMPLE_NS {
+                            launches *= 2;
+                        }
+                    }
                 },
                 Err(Refusal::TooShort(ns)) => {
                     fault = too_short(ns);
