@@ -48,6 +48,12 @@ pub(crate) fn runs(device: &dyn Device, workload: &Workload) -> bool {
 pub(crate) fn runs_on(device: &dyn Device) -> impl Iterator<Item = &'static Workload> {
     let wanted = std::env::var("HALLMARK_WORKLOAD").unwrap_or_default();
     let workloads = WORKLOADS.iter().copied();
+    assert!(
+        WORKLOADS
+            .iter()
+            .any(|workload| workload.spec.id.starts_with(&wanted)),
+        "HALLMARK_WORKLOAD={wanted}: no workload's id begins so"
+    );
     workloads.filter(move |workload| workload.spec.id.starts_with(&wanted) && runs(device, workload))
 }
 
