@@ -33,7 +33,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::groupnorm_f16::WORKLOAD,
     &crate::crossentropy_f16::WORKLOAD,
     &crate::adamw_f32::WORKLOAD,
-    &crate::sampling_topk_f32::WORKLOAD,
+    &crate::sampling_topk::WORKLOAD,
     &crate::train_block_f32::WORKLOAD,
     &crate::llm_prefill::WORKLOAD,
     &crate::llm_decode::WORKLOAD,

@@ -63,7 +63,7 @@ mod proof_mlp_i8;
 mod proof_vram;
 mod rmsnorm_f16;
 mod rope_f16;
-mod sampling_topk_f32;
+mod sampling_topk;
 mod softmax_f32;
 mod swiglu_f16;
 mod train_block_f32;

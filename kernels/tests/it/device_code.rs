@@ -7,14 +7,17 @@ use std::path::{Path, PathBuf};
 use attest::digest::Sha256;
 use serde_json::Value;
 
+/// The list in each folder of sources.
+const LIST: &str = "device-code.json";
+
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// What is wrong with the device code below `root`, one sentence each.
 fn breaches(root: &Path) -> Vec<String> {
-    let text = fs::read(root.join("kernels/device-code.json")).expect("written by ci/device-code");
-    let list: Value = serde_json::from_slice(&text).expect("JSON");
-    let mut unlisted: BTreeSet<String> = device_code(&root.join("kernels"))
+    let code = files(&root.join("kernels"));
+    let mut unlisted: BTreeSet<String> = code
         .iter()
+        .filter(|path| is_device_code(path))
         .map(|path| {
             path.strip_prefix(root)
                 .expect("below the root")
@@ -23,7 +26,7 @@ fn breaches(root: &Path) -> Vec<String> {
         })
         .collect();
     let mut breaches = Vec::new();
-    for entry in list["files"].as_array().expect("a list of files") {
+    for entry in code.iter().filter(|path| path.ends_with(LIST)).flat_map(entries) {
         let prelude = entry.get("prelude").map(|_| ("prelude", "preludeSha256"));
         let named = [("source", "sourceSha256"), ("compiled", "compiledSha256")];
         for (path, digest) in named.into_iter().chain(prelude) {
@@ -43,18 +46,26 @@ fn breaches(root: &Path) -> Vec<String> {
     breaches
 }
 
-/// Every source, every prelude and all compiled code below `folder`.
-fn device_code(folder: &Path) -> Vec<PathBuf> {
+/// What one list notes of its folder's code.
+fn entries(list: &PathBuf) -> Vec<Value> {
+    let mut list: Value = serde_json::from_slice(&fs::read(list).expect("readable")).expect("JSON");
+    serde_json::from_value(list["files"].take()).expect("a list of files")
+}
+
+/// A source, a prelude or compiled code.
+fn is_device_code(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("cu" | "cuh" | "comp" | "glsl" | "ptx" | "spv"))
+}
+
+/// Every file below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder");
     let paths = entries.map(|entry| entry.expect("readable").path());
-    let (folders, files): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
-    let known = |path: &PathBuf| {
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        matches!(extension, Some("cu" | "cuh" | "comp" | "glsl" | "ptx" | "spv"))
-    };
-    let files = files.into_iter().filter(known);
-    files
-        .chain(folders.iter().flat_map(|folder| device_code(folder)))
+    let (folders, found): (Vec<_>, Vec<_>) = paths.partition(|path| path.is_dir());
+    found
+        .into_iter()
+        .chain(folders.iter().flat_map(|folder| files(folder)))
         .collect()
 }
 

@@ -6,17 +6,17 @@ use super::NAMES;
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
 
 static SELECT: Kernel = Kernel {
-    name: "sampling_topk_f32",
-    folder: "sampling_topk_f32",
-    ptx: Some(include_str!("sampling_topk_f32.ptx")),
-    spirv: Some(include_bytes!("sampling_topk_f32.spv")),
+    name: "sampling_topk",
+    folder: "sampling_topk",
+    ptx: Some(include_str!("sampling_topk.ptx")),
+    spirv: Some(include_bytes!("sampling_topk.spv")),
 };
 
 static DRAW: Kernel = Kernel {
-    name: "sampling_topk_f32_draw",
-    folder: "sampling_topk_f32",
-    ptx: Some(include_str!("sampling_topk_f32_draw.ptx")),
-    spirv: Some(include_bytes!("sampling_topk_f32_draw.spv")),
+    name: "sampling_topk_draw",
+    folder: "sampling_topk",
+    ptx: Some(include_str!("sampling_topk_draw.ptx")),
+    spirv: Some(include_bytes!("sampling_topk_draw.spv")),
 };
 
 const THREADS: u32 = 256;

@@ -1,4 +1,4 @@
-// One of the k largest logits of each row, drawn by its weight. Mirrors sampling_topk_f32_draw.comp; mod.rs has the
+// One of the k largest logits of each row, drawn by its weight. Mirrors sampling_topk_draw.comp; mod.rs has the
 // definition and reference.rs is the authority.
 //   largest  rows * k logits as their bits, the largest of a row first
 //   columns  their columns
@@ -29,7 +29,7 @@ static __device__ unsigned weight(unsigned top, unsigned logit, float scale) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    sampling_topk_f32_draw(const unsigned* __restrict__ largest, const unsigned* __restrict__ columns,
+    sampling_topk_draw(const unsigned* __restrict__ largest, const unsigned* __restrict__ columns,
                            const float* __restrict__ scales, const unsigned* __restrict__ draws,
                            unsigned* __restrict__ tokens, unsigned k) {
     __shared__ unsigned sums[2][THREADS];

@@ -1,5 +1,5 @@
 // The k largest of each segment of 8192 values of each row, the largest first; of equal ones that of the lower place. Mirrors
-// sampling_topk_f32.comp; reference.rs is the authority.
+// sampling_topk.comp; reference.rs is the authority.
 //   values      rows * width floats as their bits, in which 0xFFFFFFFF stands for none; aligned to 16 bytes
 //   columns     their columns, in ascending order where values are equal; not read where `first` is not 0: columns are places
 //   to_values   rows * segments * k of the largest, then none where a segment has fewer
@@ -79,7 +79,7 @@ static __device__ unsigned equal_before(const unsigned (&keys)[MINE], unsigned k
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    sampling_topk_f32(const unsigned* __restrict__ values, const unsigned* __restrict__ columns,
+    sampling_topk(const unsigned* __restrict__ values, const unsigned* __restrict__ columns,
                       unsigned* __restrict__ to_values, unsigned* __restrict__ to_columns, unsigned width, unsigned k,
                       unsigned first) {
     __shared__ unsigned sums[16], found, candidates[CANDIDATES], places[CANDIDATES];

@@ -1,5 +1,5 @@
 // The k largest of each segment of 8192 values of each row, the largest first; of equal ones that of the lower place. Mirrors
-// sampling_topk_f32.cu; reference.rs is the authority.
+// sampling_topk.cu; reference.rs is the authority.
 //   values      rows * width floats as their bits, in which 0xFFFFFFFF stands for none
 //   columns     their columns, in ascending order where values are equal; not read where `first` is not 0: columns are places
 //   to_values   rows * segments * k of the largest, then none where a segment has fewer

@@ -1,4 +1,4 @@
-// One of the k largest logits of each row, drawn by its weight. Mirrors sampling_topk_f32_draw.cu; mod.rs has the
+// One of the k largest logits of each row, drawn by its weight. Mirrors sampling_topk_draw.cu; mod.rs has the
 // definition and reference.rs is the authority.
 //   largest  rows * k logits, the largest of a row first
 //   columns  their columns
