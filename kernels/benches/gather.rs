@@ -13,7 +13,7 @@ use attest::exact::PUBLIC_SEED;
 use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
-use kernels::workload::{Kind, Plan, Workload, dim};
+use kernels::workload::{Kind, Plan, Reference, Workload, dim};
 use kernels::{catalogue, inputs, tree};
 use rayon::prelude::*;
 
@@ -44,7 +44,7 @@ static GATHER: Workload = Workload {
             .enumerate()
             .for_each(|(lane, sum)| *sum = gathered(table, lane as u64 * steps, steps));
     },
-    reference: |_, _, _| vec![],
+    reference: Reference::Rows(|_, _, _| vec![]),
     inputs: None,
     derived: None,
     limits: None,

@@ -12,7 +12,7 @@ use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
 use attest::statement::DeviceKind;
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
-use kernels::workload::{Kernel, Kind, Launch, Plan, Slot, Workload};
+use kernels::workload::{Kernel, Kind, Launch, Plan, Reference, Slot, Workload};
 use kernels::{catalogue, inputs};
 
 /// Loads from storage buffers cost a processor far more than arithmetic: a naive kernel reaches 0.005.
@@ -38,7 +38,7 @@ static MADD: Workload = Workload {
         }],
     },
     cpu: |_, _, _| (),
-    reference: |_, _, _| vec![],
+    reference: Reference::Rows(|_, _, _| vec![]),
     inputs: None,
     derived: None,
     limits: None,

@@ -4,7 +4,7 @@ use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec};
 
 use crate::elements::{f32s, vector_row};
 use crate::specify::{case, formula, odd_vectors, tensor};
-use crate::workload::{Kind, Plan, Row, Target, Workload};
+use crate::workload::{Kind, Plan, Reference, Row, Target, Workload};
 
 /// A workload that copies `x` as `kind` says; `spec` is of [`spec`].
 pub(crate) const fn workload(spec: &'static std::sync::LazyLock<Spec>, kind: Kind) -> Workload {
@@ -12,7 +12,7 @@ pub(crate) const fn workload(spec: &'static std::sync::LazyLock<Spec>, kind: Kin
         spec,
         plan,
         cpu,
-        reference,
+        reference: Reference::Rows(reference),
         inputs: None,
         derived: None,
         limits: None,

@@ -13,8 +13,7 @@ pub struct Workload {
     /// One run of the case on the CPU: inputs and outputs in the specification's order, dense little-endian bytes. The
     /// scratch of the plan for [`CPU`] follows the outputs.
     pub cpu: CpuKernel,
-    /// One [`Row`] of one output in f64, from the inputs.
-    pub reference: fn(&Dims, &[&[u8]], Row) -> Vec<f64>,
+    pub reference: Reference,
     /// Inputs from the seed where they are not the streams of [`inputs`](crate::inputs): small keys, for instance.
     pub inputs: Option<Draw>,
     /// The whole of an output that follows from the outputs before it, and is checked against them; `None` for an output
@@ -55,6 +54,18 @@ impl Kind {
         self.host_inputs() || self.host_outputs()
     }
 }
+
+/// The authority: outputs in f64, from the inputs.
+#[derive(Clone, Copy)]
+pub enum Reference {
+    /// One [`Row`] of one output, as large cases are checked by a sample of their rows.
+    Rows(fn(&Dims, &[&[u8]], Row) -> Vec<f64>),
+    /// Every output whole, in the specification's order, where one row takes most of the work of all: networks.
+    Whole(WholeReference),
+}
+
+/// All outputs in f64, from the inputs.
+pub type WholeReference = fn(&Dims, &[&[u8]]) -> Vec<Vec<f64>>;
 
 /// Every input in the specification's order, from the seed.
 pub type Draw = fn(&Dims, &[u8; 32]) -> Vec<Vec<u8>>;

@@ -20,13 +20,13 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Kind, Workload, uncounted};
+use crate::workload::{Kind, Reference, Workload, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(inputs),
     derived: None,
     limits: Some(|dims| uncounted(dims, &["n"])),

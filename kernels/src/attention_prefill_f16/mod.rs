@@ -23,13 +23,13 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 use crate::inputs::{f16_times_power, tensor_bytes};
 use crate::specify::{case, formula, sizes, tensor};
 use crate::stages::Op;
-use crate::workload::{Kind, Plan, Slot, Target, Workload, dim};
+use crate::workload::{Kind, Plan, Reference, Slot, Target, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: |dims, target| plan(Sizes::of(dims), target),
     cpu: |dims, inputs, outputs| cpu::run(Sizes::of(dims), inputs, outputs),
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(inputs),
     derived: None,
     limits: Some(|dims| Sizes::of(dims).refusal()),

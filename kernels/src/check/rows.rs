@@ -61,6 +61,10 @@ impl Rows {
         }
     }
 
+    pub(super) fn all(self) -> Vec<u64> {
+        (0..self.count()).collect()
+    }
+
     /// All rows where that is cheap, otherwise the first, the last and a sample.
     pub(super) fn to_compare(
         self,
@@ -71,7 +75,7 @@ impl Rows {
         let flop = workload.spec.flop.eval(dims)?;
         let cheap = flop <= CHEAP_FLOP.max(self.elements.saturating_mul(LINEAR_FLOP));
         if cheap || self.count() <= SAMPLED_ROWS + 2 {
-            return Ok((0..self.count()).collect());
+            return Ok(self.all());
         }
         Ok(sample(self.count(), seed))
     }

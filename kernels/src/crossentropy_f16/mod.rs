@@ -16,13 +16,13 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{f16_times_power, indices};
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Kind, Workload, dim, uncounted};
+use crate::workload::{Kind, Reference, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

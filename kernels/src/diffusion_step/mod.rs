@@ -21,13 +21,13 @@ use crate::inputs::scaled_f16s;
 use crate::modulate::VECTORS;
 use crate::specify::{case, formula, sizes, tensor};
 use crate::stages::Stage;
-use crate::workload::{Kind, PART_ALIGNMENT, Workload, dim};
+use crate::workload::{Kind, PART_ALIGNMENT, Reference, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: stages::plan,
     cpu: stages::run,
-    reference: reference::row,
+    reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
     limits: Some(|dims| Network::of(dims).refusal()),

@@ -15,13 +15,13 @@ use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::f16_times_power;
 use crate::specify::{case, formula, odd_rows, tensor};
-use crate::workload::{Kind, Workload};
+use crate::workload::{Kind, Reference, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(inputs),
     derived: None,
     limits: None,

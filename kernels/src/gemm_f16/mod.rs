@@ -9,13 +9,13 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, odd_matrices, tensor};
-use crate::workload::{Kind, Workload};
+use crate::workload::{Kind, Reference, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: None,
     derived: None,
     limits: None,

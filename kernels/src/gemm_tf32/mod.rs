@@ -15,13 +15,13 @@ use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::f16_widened;
 use crate::specify::{case, formula, odd_matrices, tensor};
-use crate::workload::{Kind, Workload};
+use crate::workload::{Kind, Reference, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(draw),
     derived: None,
     limits: None,

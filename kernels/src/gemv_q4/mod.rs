@@ -18,13 +18,13 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{normal_f16s, tensor_bytes};
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Kind, Workload, dim, uncounted};
+use crate::workload::{Kind, Reference, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(draw),
     derived: None,
     limits: Some(limits),

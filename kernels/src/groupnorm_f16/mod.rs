@@ -14,13 +14,13 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Kind, Workload, dim};
+use crate::workload::{Kind, Reference, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: None,
     derived: None,
     limits: Some(limits),

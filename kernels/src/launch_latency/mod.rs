@@ -14,13 +14,13 @@ use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec};
 
 use crate::inputs::indices;
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Kind, Workload, dim};
+use crate::workload::{Kind, Reference, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(|dims, seed| vec![indices(&SPEC.inputs[0], dims, seed, 1 << 20)]),
     derived: None,
     limits: Some(limits),

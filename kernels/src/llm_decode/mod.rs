@@ -19,14 +19,14 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tensor, Toleranc
 use crate::inputs::{f16_times_power, indices, normal_f16s, tensor_bytes};
 use crate::llama::{LLAMA3_8B, Model, TINYLLAMA};
 use crate::specify::{case, formula, output_within, tensor};
-use crate::workload::{Kind, PART_ALIGNMENT, Workload, dim};
+use crate::workload::{Kind, PART_ALIGNMENT, Reference, Workload, dim};
 use crate::{attention_decode_f16, quantize, rope_f16};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: stages::plan,
     cpu: stages::run,
-    reference: reference::row,
+    reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

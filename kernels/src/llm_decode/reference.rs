@@ -7,23 +7,12 @@ use super::BLOCK;
 use super::stages::*;
 use crate::attention_decode_f16::PAGE;
 use crate::elements::{f16s, f32s, u32s};
-use crate::forward::{dot, in_parallel, once};
+use crate::forward::{dot, in_parallel};
 use crate::llama::{Model, normed, turn};
-use crate::workload::{Row, VECTOR_ROW, dim};
+use crate::workload::dim;
 
-pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {
-    let step = Step::of(dims, inputs);
-    let all = once(dims, inputs, || step.outputs());
-    let appended = dim(dims, "appended");
-    let (logits, appends) = all.split_at(step.model.vocab);
-    match row.output {
-        0 => logits.to_vec(),
-        output => {
-            let output = &appends[(output - 1) * appended..output * appended];
-            let first = (row.index * VECTOR_ROW) as usize;
-            output[first..appended.min(first + VECTOR_ROW as usize)].to_vec()
-        }
-    }
+pub(super) fn outputs(dims: &Dims, inputs: &[&[u8]]) -> Vec<Vec<f64>> {
+    Step::of(dims, inputs).outputs()
 }
 
 struct Step<'a> {
@@ -51,8 +40,8 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Logits, then the keys of all layers, then the values.
-    fn outputs(&self) -> Vec<f64> {
+    /// Logits, the keys of all layers, the values.
+    fn outputs(&self) -> Vec<Vec<f64>> {
         let Model {
             layers,
             hidden,
@@ -87,7 +76,7 @@ impl<'a> Step<'a> {
             values.extend(v);
         }
         let h = normed(&x, &self.halves(NORM, 0, hidden));
-        [self.product(LOGITS, 0, vocab, &h), keys, values].concat()
+        vec![self.product(LOGITS, 0, vocab, &h), keys, values]
     }
 
     /// Every query over the cache and the new token.

@@ -15,13 +15,13 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Kind, Workload};
+use crate::workload::{Kind, Reference, Workload};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

@@ -14,13 +14,13 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 use crate::inputs::indices;
 use crate::llama::{self, LLAMA_160M, LLAMA3_8B, Model, TINYLLAMA, TOY};
 use crate::specify::{case, formula, sizes, tensor};
-use crate::workload::{Kind, Workload, dim};
+use crate::workload::{Kind, Reference, Workload, dim};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: stages::plan,
     cpu: stages::run,
-    reference: reference::row,
+    reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

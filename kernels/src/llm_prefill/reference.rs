@@ -4,20 +4,15 @@ use attest::spec::Dims;
 
 use super::stages::{IDS, TURNS};
 use crate::elements::{f32s, u32s};
-use crate::forward::once;
 use crate::llama::{Model, Weights};
-use crate::workload::{Row, VECTOR_ROW, dim};
+use crate::workload::dim;
 
-pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {
+pub(super) fn outputs(dims: &Dims, inputs: &[&[u8]]) -> Vec<Vec<f64>> {
     let (model, tokens) = (Model::of(dims), dim(dims, "tokens"));
-    let logits = once(dims, inputs, || {
-        let ids: Vec<u32> = u32s(inputs[IDS], 0..tokens).collect();
-        let turns: Vec<f32> = f32s(inputs[TURNS], 0..tokens * model.head).collect();
-        let weights: Vec<&[u8]> = { inputs.iter().enumerate() }
-            .filter_map(|(index, input)| (index != IDS && index != TURNS).then_some(*input))
-            .collect();
-        Weights::new(model, &weights, &turns).logits(&ids)
-    });
-    let first = (row.index * VECTOR_ROW) as usize;
-    logits[first..logits.len().min(first + VECTOR_ROW as usize)].to_vec()
+    let ids: Vec<u32> = u32s(inputs[IDS], 0..tokens).collect();
+    let turns: Vec<f32> = f32s(inputs[TURNS], 0..tokens * model.head).collect();
+    let weights: Vec<&[u8]> = { inputs.iter().enumerate() }
+        .filter_map(|(index, input)| (index != IDS && index != TURNS).then_some(*input))
+        .collect();
+    vec![Weights::new(model, &weights, &turns).logits(&ids)]
 }

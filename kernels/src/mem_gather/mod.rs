@@ -14,13 +14,13 @@ use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec};
 
 use crate::inputs::{indices, tensor_bytes};
 use crate::specify::{case, formula, tensor};
-use crate::workload::{Kind, Workload, dim, uncounted};
+use crate::workload::{Kind, Reference, Workload, dim, uncounted};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Rows(reference::row),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

@@ -21,13 +21,13 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Kind, Workload, dim, elements};
+use crate::workload::{Kind, Reference, Workload, dim, elements};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
     cpu: cpu::run,
-    reference: reference::row,
+    reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
     limits: Some(limits),

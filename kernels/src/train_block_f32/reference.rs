@@ -1,33 +1,20 @@
-//! The authority for `train.block.f32.v1`: the whole block in f64, once for some inputs and then row by row.
+//! The authority for `train.block.f32.v1`: the whole block in f64.
 //!
 //! Its gradients are compared with finite differences of its output below.
 
 mod block;
-mod kept;
 
 use attest::spec::Dims;
 
 use super::{Sizes, turn};
 use crate::elements::f32s;
-use crate::workload::{Row, VECTOR_ROW};
 
-pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {
+pub(super) fn outputs(dims: &Dims, inputs: &[&[u8]]) -> Vec<Vec<f64>> {
     let sizes = Sizes::of(dims);
-    let outputs = kept::outputs(dims, inputs, || {
-        let wide = |input: &&[u8]| f32s(input, 0..input.len() / 4).map(f64::from).collect();
-        let mut inputs: Vec<Vec<f64>> = inputs.iter().map(wide).collect();
-        inputs[2] = table(sizes);
-        block::run(sizes, &inputs)
-    });
-    let width = match row.output {
-        2 | 7 => VECTOR_ROW as usize,
-        6 => sizes.width,
-        10 => sizes.inner,
-        _ => sizes.hidden,
-    };
-    let output = &outputs[row.output];
-    let first = row.index as usize * width;
-    output[first..output.len().min(first + width)].to_vec()
+    let wide = |input: &&[u8]| f32s(input, 0..input.len() / 4).map(f64::from).collect();
+    let mut inputs: Vec<Vec<f64>> = inputs.iter().map(wide).collect();
+    inputs[2] = table(sizes);
+    block::run(sizes, &inputs)
 }
 
 /// Angles from the position, not from the table.

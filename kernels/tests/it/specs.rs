@@ -29,7 +29,7 @@ fn specs_have_the_digests_their_ids_were_given() {
         let (id, list) = (&workload.spec.id, list(&workload.spec.id));
         let text = std::fs::read(&list).unwrap_or_else(|_| b"{}".to_vec());
         let mut digests: BTreeMap<String, Sha256> = serde_json::from_slice(&text).expect("ids and digests");
-        let computed = digest(&workload.spec);
+        let computed = digest(workload.spec);
         if update && !digests.contains_key(id) {
             digests.insert(id.clone(), computed);
             let text = serde_json::to_string_pretty(&digests).expect("a map of text");

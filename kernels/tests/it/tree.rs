@@ -7,7 +7,7 @@ use attest::merkle;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Spec, Tensor};
 use kernels::device::{Device, Loaded};
 use kernels::tree::{self, HASH};
-use kernels::workload::{Kind, Plan, Slot, Workload, dim};
+use kernels::workload::{Kind, Plan, Reference, Slot, Workload, dim};
 use kernels::{device, inputs};
 
 use crate::harness::{devices, dims, fresh_seed};
@@ -25,7 +25,7 @@ static TREE: Workload = Workload {
         ),
     },
     cpu: |dims, inputs, outputs| tree::build(dim(dims, "width"), inputs[0], outputs[0]),
-    reference: |_, _, _| vec![],
+    reference: Reference::Rows(|_, _, _| vec![]),
     inputs: None,
     derived: None,
     limits: None,
