@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use measure::{Certify, Mode, Run, Selection};
 pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
-pub(crate) use read::{Believe, Compare, Import, Report, Score};
+pub(crate) use read::{Believe, Compare, Import, Report, Score, Spread};
 use time::duration;
 
 /// Measures what a machine does on AI work, signs it, and lets anybody check it.
@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// One number for a run against a named reference
     Score(Score),
+    /// How far the medians of several runs of one machine lie apart
+    Spread(Spread),
     /// Read figures of another tool, to stand beside ours in a report
     Import(Import),
     /// Draw a report from receipts, envelopes or run files

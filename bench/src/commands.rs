@@ -14,6 +14,7 @@ mod score;
 mod shell;
 mod sign;
 mod spot_check;
+mod spread;
 mod transcript;
 mod trust;
 mod verify;
@@ -38,6 +39,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::SpotCheck(check) => spot_check::run(&check, &config, cli.quiet),
         Command::Compare(compare) => compare::run(&compare, &config),
         Command::Score(score) => score::run(&score, &config),
+        Command::Spread(args) => spread::run(&args, &config),
         Command::Import(import) => import::run(&import),
         Command::Report(report) => report::run(&report, &config),
         Command::Keys(keys) => keys::run(keys, &config),

@@ -12,6 +12,7 @@
 //! | [`text`] | the same rows for a terminal |
 //! | [`compare`] | two statements side by side, and when that is not possible, why |
 //! | [`score`] | one number against a named reference, its ratios and weights |
+//! | [`spread`] | how far the medians of several runs of one machine lie apart |
 //! | [`imported`] | figures of other tools, in a section of their own |
 //! | [`page`] | a self-contained HTML page, its stylesheet and its parts |
 
@@ -23,6 +24,7 @@ mod plain;
 mod plot;
 pub mod score;
 mod shown;
+pub mod spread;
 pub mod table;
 pub mod text;
 mod units;

@@ -81,11 +81,11 @@ pub enum NoScore {
 }
 
 fn lines(reasons: &[String]) -> String {
-    format!(
-        "{} cases do not compare:\n  {}",
-        reasons.len(),
-        reasons.join("\n  ")
-    )
+    let cases = match reasons.len() {
+        1 => "1 case does".to_owned(),
+        count => format!("{count} cases do"),
+    };
+    format!("{cases} not compare:\n  {}", reasons.join("\n  "))
 }
 
 /// Scores `run` against `reference`. `comparison` is of the two in that order: A is the reference.

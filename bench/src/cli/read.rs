@@ -1,4 +1,4 @@
-//! Reading what was measured: `compare`, `score`, `import`, `report`.
+//! Reading what was measured: `compare`, `score`, `spread`, `import`, `report`.
 
 use std::path::PathBuf;
 
@@ -33,6 +33,18 @@ pub(crate) struct Score {
     /// Weights of workloads or groups (JSON or TOML) [default: 1 for every case]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// text or json
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(flatten)]
+    pub believe: Believe,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Spread {
+    /// Receipts, envelopes or run files, two at least
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
     /// text or json
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -8,4 +8,5 @@ mod journey;
 mod program;
 mod prove;
 mod score;
+mod spread;
 mod storage;

@@ -6,7 +6,7 @@ use crate::program::{Home, json};
 
 /// A whole run on the processor, its figures made calm and `percent` of their time: samples of a busy machine would not
 /// compare.
-fn calm(run: &Value, percent: u64) -> Value {
+pub(crate) fn calm(run: &Value, percent: u64) -> Value {
     let mut run = run.clone();
     for record in run["records"].as_array_mut().expect("records") {
         record["caveats"] = Value::Array(Vec::new());
@@ -89,7 +89,7 @@ fn a_score_is_the_weighted_geometric_mean_of_a_whole_suite() {
     shared["records"][0]["caveats"] = serde_json::json!(["shared"]);
     home.write("shared.json", &shared.to_string());
     home.run(&["score", "shared.json", "--reference", "reference.json"])
-        .refused(3, &["1 cases do not compare", "mem.copy.v1", "B is shared"]);
+        .refused(3, &["1 case does not compare", "mem.copy.v1", "B is shared"]);
 
     let mut cut = calm(&run, 100);
     cut["suite"]["complete"] = false.into();
