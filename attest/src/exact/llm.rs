@@ -11,7 +11,7 @@
 //!
 //! # Tensors
 //!
-//! f32 streams ([`stream`]) times a power of two, which is exact; rows one after the other:
+//! f32 streams ([`stream`](super::stream)) times a power of two, which is exact; rows one after the other:
 //!
 //! | stream | shape | power |
 //! |---|---|---|
@@ -49,146 +49,21 @@
 //! agree. A sum that starts at +0 is never -0, nor is x, so the output has no -0.
 
 pub mod math;
+#[cfg(test)]
+mod plain;
+mod shape;
+mod tensors;
 pub mod turns;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::gemm::{element, gemm_f32_exact};
-use super::stream;
-use crate::spec::Dims;
 use math::{exp, reciprocal, rsqrt, silu, tree_sum, trim};
+pub use shape::Shape;
+pub use tensors::{NORM_SCALE, SCORE_SCALE, Tensors, scale};
 
 /// Added to the mean of squares, as in Llama 3.
 pub const EPSILON: f32 = 1e-5;
-
-/// Sizes of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    pub tokens: usize,
-    pub hidden: usize,
-    pub heads: usize,
-    pub kv: usize,
-    pub width: usize,
-    pub ffn: usize,
-}
-
-/// The largest of each size.
-const MOST: usize = 1 << 20;
-
-impl Shape {
-    /// The sizes of a case, or what the definition excludes, in words.
-    pub fn of(dims: &Dims) -> Result<Self, String> {
-        let size = |name: &str| match dims.get(name).map(|&size| usize::try_from(size)) {
-            Some(Ok(size)) if (1..=MOST).contains(&size) => Ok(size),
-            Some(_) => Err(format!("{name} is not between 1 and {MOST}")),
-            None => Err(format!("there is no {name}")),
-        };
-        let shape = Self {
-            tokens: size("tokens")?,
-            hidden: size("hidden")?,
-            heads: size("heads")?,
-            kv: size("kv")?,
-            width: size("width")?,
-            ffn: size("ffn")?,
-        };
-        if !shape.width.is_multiple_of(2) {
-            return Err(format!("a head of {} elements is not made of pairs", shape.width));
-        }
-        if !shape.heads.is_multiple_of(shape.kv) {
-            return Err(format!("{} heads do not share {} of keys", shape.heads, shape.kv));
-        }
-        let qkv = shape.heads + 2 * shape.kv;
-        match size("qkv")? == qkv {
-            true => Ok(shape),
-            false => Err(format!("qkv is not heads + 2 kv, which is {qkv}")),
-        }
-    }
-
-    /// Elements of all heads of queries.
-    pub fn queries(&self) -> usize {
-        self.heads * self.width
-    }
-
-    /// Elements of all heads of keys, and of values.
-    pub fn keys(&self) -> usize {
-        self.kv * self.width
-    }
-
-    /// Operations of recomputing a block: each product and its sum, and 32 for each exponential and what is around it.
-    pub fn cost(&self) -> Option<u64> {
-        let product = |factors: &[usize]| {
-            let mut factors = factors.iter();
-            factors.try_fold(1u64, |product, &factor| product.checked_mul(factor as u64))
-        };
-        let columns = 2 * self.queries() + 2 * self.keys() + 3 * self.ffn;
-        let terms = [
-            product(&[2, self.tokens, self.hidden, columns])?,
-            product(&[2, self.tokens, self.tokens + 1, self.queries()])?,
-            product(&[32, self.tokens, self.tokens, self.heads])?,
-            product(&[32, self.tokens, self.ffn + self.hidden + self.width])?,
-        ];
-        terms.into_iter().try_fold(0u64, u64::checked_add)
-    }
-}
-
-/// Everything a block reads.
-pub struct Tensors<'a> {
-    pub x: Cow<'a, [f32]>,
-    pub attention_norm: Cow<'a, [f32]>,
-    pub qkv: Cow<'a, [f32]>,
-    pub turns: Cow<'a, [f32]>,
-    pub out: Cow<'a, [f32]>,
-    pub ffn_norm: Cow<'a, [f32]>,
-    pub gate: Cow<'a, [f32]>,
-    pub up: Cow<'a, [f32]>,
-    pub down: Cow<'a, [f32]>,
-}
-
-/// What a stream of weights for sums of `k` products is multiplied by.
-pub fn scale(k: usize) -> f32 {
-    let digits = usize::BITS - k.leading_zeros();
-    f32::from_bits((127 - digits / 2) << 23)
-}
-
-/// Norm weights are streams times this.
-pub const NORM_SCALE: f32 = 2.0;
-
-/// Rows of queries and of keys are this many times larger than [`scale`].
-pub const SCORE_SCALE: f32 = 2.0;
-
-impl Tensors<'static> {
-    /// The tensors of a seed.
-    pub fn draw(seed: &[u8; 32], shape: Shape) -> Self {
-        let Shape {
-            tokens, hidden, ffn, ..
-        } = shape;
-        let times = |name: &str, elements: usize, scale: f32| {
-            let mut values = stream::f32s(seed, &format!("llm.exact/{name}"), elements);
-            values.iter_mut().for_each(|value| *value *= scale);
-            values
-        };
-        let mut qkv = times(
-            "qkv",
-            (shape.queries() + 2 * shape.keys()) * hidden,
-            scale(hidden),
-        );
-        for value in &mut qkv[..(shape.queries() + shape.keys()) * hidden] {
-            *value *= SCORE_SCALE;
-        }
-        Self {
-            x: times("x", tokens * hidden, 1.0).into(),
-            attention_norm: times("attention_norm", hidden, NORM_SCALE).into(),
-            qkv: qkv.into(),
-            turns: turns::table(tokens, shape.width).into(),
-            out: times("out", hidden * shape.queries(), scale(shape.queries())).into(),
-            ffn_norm: times("ffn_norm", hidden, NORM_SCALE).into(),
-            gate: times("gate", ffn * hidden, scale(hidden)).into(),
-            up: times("up", ffn * hidden, scale(hidden)).into(),
-            down: times("down", hidden * ffn, scale(ffn)).into(),
-        }
-    }
-}
 
 /// Keys and values of every token, tokens x (kv width).
 pub struct Cache {
@@ -320,22 +195,9 @@ fn sum(a: &[f32], b: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use super::shape::SHAPE;
     use super::*;
     use crate::exact::PUBLIC_SEED;
-
-    fn dims(sizes: [u64; 7]) -> Dims {
-        let names = ["tokens", "hidden", "heads", "kv", "width", "ffn", "qkv"];
-        names.map(str::to_owned).into_iter().zip(sizes).collect()
-    }
-
-    const SHAPE: Shape = Shape {
-        tokens: 13,
-        hidden: 48,
-        heads: 6,
-        kv: 3,
-        width: 10,
-        ffn: 35,
-    };
 
     fn block(shape: Shape) -> Block<'static> {
         let tensors = Tensors::draw(&PUBLIC_SEED, shape);
@@ -355,79 +217,10 @@ mod tests {
         }
     }
 
-    /// The same block in f64 by division, roots and a library's functions.
     #[test]
     fn the_block_is_llamas() {
         let block = block(SHAPE);
-        let Shape {
-            tokens,
-            hidden,
-            heads,
-            kv,
-            width,
-            ffn,
-        } = SHAPE;
-        let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&value| f64::from(value)).collect() };
-        let product = |a: &[f64], b: &[f32], k: usize| -> Vec<f64> {
-            let rows = a.chunks(k);
-            let cell = |row: &[f64], column: &[f32]| -> f64 {
-                row.iter().zip(column).map(|(a, &b)| a * f64::from(b)).sum()
-            };
-            rows.flat_map(|row| b.chunks(k).map(move |column| cell(row, column)))
-                .collect()
-        };
-        let norm = |x: &[f64], weights: &[f32]| -> Vec<f64> {
-            let row = |row: &[f64]| {
-                let mean = row.iter().map(|x| x * x).sum::<f64>() / hidden as f64;
-                let scaled = row.iter().zip(weights);
-                scaled
-                    .map(|(x, &weight)| x / (mean + 1e-5).sqrt() * f64::from(weight))
-                    .collect::<Vec<f64>>()
-            };
-            x.chunks(hidden).flat_map(row).collect()
-        };
-        let t = &block.tensors;
-        let x = wide(&t.x);
-        let z = product(&norm(&x, &t.attention_norm), &t.qkv, hidden);
-        let rows = (heads + 2 * kv) * width;
-        let turned = |token: usize, head: usize| -> Vec<f64> {
-            let head = &z[token * rows + head * width..][..width];
-            let pair = |i: usize| {
-                let angle = token as f64 * 500_000f64.powf(-2.0 * i as f64 / width as f64);
-                let (a, b) = (head[2 * i], head[2 * i + 1]);
-                [
-                    a * angle.cos() - b * angle.sin(),
-                    a * angle.sin() + b * angle.cos(),
-                ]
-            };
-            (0..width / 2).flat_map(pair).collect()
-        };
-        let mut attended = vec![0.0; tokens * heads * width];
-        for (token, head) in (0..tokens).flat_map(|token| (0..heads).map(move |head| (token, head))) {
-            let group = head / (heads / kv);
-            let q = turned(token, head);
-            let score = |j: usize| -> f64 {
-                let key = turned(j, heads + group);
-                q.iter().zip(key).map(|(q, k)| q * k).sum::<f64>() / (width as f64).sqrt()
-            };
-            let powers: Vec<f64> = (0..=token).map(|j| score(j).exp()).collect();
-            let total: f64 = powers.iter().sum();
-            for (j, d) in (0..=token).flat_map(|j| (0..width).map(move |d| (j, d))) {
-                let value = z[j * rows + (heads + kv + group) * width + d];
-                attended[(token * heads + head) * width + d] += powers[j] / total * value;
-            }
-        }
-        let plus = |a: Vec<f64>, b: Vec<f64>| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
-        let x = plus(x, product(&attended, &t.out, heads * width));
-        let h = norm(&x, &t.ffn_norm);
-        let gate = product(&h, &t.gate, hidden);
-        let up = product(&h, &t.up, hidden);
-        let f: Vec<f64> = gate
-            .iter()
-            .zip(up)
-            .map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up)
-            .collect();
-        let want = plus(x, product(&f, &t.down, ffn));
+        let want = plain::output(&block);
         let got = block.output();
         let worst = got
             .iter()
@@ -437,40 +230,5 @@ mod tests {
         let size = (want.iter().map(|y| y * y).sum::<f64>() / want.len() as f64).sqrt();
         assert!(size > 0.3 && size < 3.0, "outputs of size {size}");
         assert!(worst < 5e-6, "{worst:e}");
-    }
-
-    #[test]
-    fn sizes_that_are_no_block_are_refused_in_words() {
-        let refusal = |sizes| Shape::of(&dims(sizes)).err();
-        assert_eq!(refusal([13, 48, 6, 3, 10, 35, 12]), None);
-        assert!(refusal([0, 48, 6, 3, 10, 35, 12]).is_some());
-        assert!(refusal([13, 1 << 21, 6, 3, 10, 35, 12]).is_some());
-        let odd = refusal([13, 48, 6, 3, 11, 35, 12]).expect("odd heads");
-        assert_eq!(odd, "a head of 11 elements is not made of pairs");
-        assert!(refusal([13, 48, 6, 4, 10, 35, 14]).is_some());
-        assert!(refusal([13, 48, 6, 3, 10, 35, 11]).is_some());
-        assert!(Shape::of(&Dims::new()).is_err());
-    }
-
-    #[test]
-    fn the_largest_sizes_cost_more_than_can_be_counted_or_paid() {
-        let most = MOST as u64;
-        let shape = Shape::of(&dims([most, most, most, 1, most, most, most + 2]));
-        assert!(shape.is_err(), "qkv is past the limit");
-        let shape = Shape::of(&dims([most, most, most / 2, 1, most, most, most / 2 + 2])).expect("sizes");
-        assert_eq!(shape.cost(), None);
-        assert!(SHAPE.cost().expect("small") > 2 * 13 * 48 * (2 * 60 + 60 + 3 * 35));
-    }
-
-    #[test]
-    fn weights_shrink_with_the_root_of_their_count() {
-        assert_eq!(
-            [1, 64, 4096, 14_336].map(scale),
-            [1.0, 0.125, 1.0 / 64.0, 1.0 / 128.0]
-        );
-        let tensors = Tensors::draw(&[7; 32], SHAPE);
-        let raw = stream::f32s(&[7; 32], "llm.exact/qkv", tensors.qkv.len());
-        assert_eq!(tensors.qkv[0], raw[0] * 0.25);
-        assert_eq!(tensors.qkv[tensors.qkv.len() - 1], raw[raw.len() - 1] * 0.125);
     }
 }
