@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
-use crate::statement::{Measured, Mode};
+use crate::statement::{Measured, Mode, PathClass};
 
 pub const RUN_FORMAT: &str = "urn:hallmark:run:v1";
 
@@ -35,6 +35,9 @@ pub struct Asked {
     pub only: Vec<String>,
     /// No workload whose id starts with one of these.
     pub skip: Vec<String>,
+    /// Only these paths; absent for the portable one and what else each device has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathClass>,
     pub mode: Mode,
     pub seed: Sha256,
     /// Sampling time of each record, where it was given.

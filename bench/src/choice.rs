@@ -1,5 +1,10 @@
 //! Which workloads of a suite are wanted.
 
+use attest::spec::Case;
+use attest::statement::PathClass;
+use kernels::device::Device;
+use kernels::workload::Workload;
+
 use crate::exit::{Done, fail};
 use crate::suite::{Member, Suite};
 
@@ -10,11 +15,15 @@ pub(crate) struct Choice {
     pub only: Vec<String>,
     /// Not these, though they were wanted.
     pub skip: Vec<String>,
+    /// Only on these paths; empty for the portable one and what else each device has.
+    pub paths: Vec<PathClass>,
 }
 
 impl Choice {
-    pub(crate) fn is_everything(&self) -> bool {
-        self.only.is_empty() && self.skip.is_empty()
+    /// Whether whole suites are wanted. A suite is its cases on the portable path; others stand beside them.
+    pub(crate) fn is_whole(&self) -> bool {
+        let portable = self.paths.is_empty() || self.paths.contains(&PathClass::Portable);
+        self.only.is_empty() && self.skip.is_empty() && portable
     }
 
     fn takes(&self, id: &str) -> bool {
@@ -46,7 +55,34 @@ impl Choice {
                     .hint("hallmark workloads lists them"),
             );
         }
+        cases.retain(|(workload, _)| self.wanted(workload).next().is_some());
+        if cases.is_empty() {
+            let paths: Vec<&str> = self.paths.iter().map(|path| path.as_str()).collect();
+            return Err(fail!(
+                Usage,
+                "--path {}: no workload that is left of suite {} has such a path",
+                paths.join(","),
+                suite.name
+            )
+            .hint("hallmark workloads lists the paths of each"));
+        }
         Ok(cases)
+    }
+
+    /// Paths of the workload that were asked for, or all that it has.
+    fn wanted(&self, workload: &Workload) -> impl Iterator<Item = PathClass> {
+        let asked = |path: &PathClass| self.paths.is_empty() || self.paths.contains(path);
+        workload.paths().into_iter().filter(asked)
+    }
+
+    /// The paths of a case on a device. One that was asked for by name is there though the device cannot run it, and so is
+    /// the portable one: their records say why.
+    pub(crate) fn paths_on(&self, workload: &Workload, case: &Case, device: &dyn Device) -> Vec<PathClass> {
+        let has = |path: &PathClass| {
+            let named = !self.paths.is_empty() || *path == PathClass::Portable;
+            named || device.refusal(workload, *path, &case.dims, 1).is_none()
+        };
+        self.wanted(workload).filter(has).collect()
     }
 }
 
@@ -59,6 +95,7 @@ mod tests {
         let choice = Choice {
             only: list(only),
             skip: list(skip),
+            paths: Vec::new(),
         };
         let cases = choice.of(Suite::find("smoke").expect("it is listed"))?;
         Ok(cases
@@ -78,6 +115,20 @@ mod tests {
         let all = chosen(&[], &[]).expect("workloads").len();
         let rest = chosen(&[], &["gemm"]).expect("workloads").len();
         assert!(0 < rest && rest < all);
+    }
+
+    #[test]
+    fn suites_are_whole_on_the_portable_path() {
+        let whole = |paths: &[PathClass]| {
+            let paths = paths.to_vec();
+            Choice {
+                paths,
+                ..Choice::default()
+            }
+            .is_whole()
+        };
+        assert!(whole(&[]) && whole(&[PathClass::Tuned, PathClass::Portable]));
+        assert!(!whole(&[PathClass::Tuned]));
     }
 
     #[test]

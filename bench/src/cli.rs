@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use measure::{Certify, Mode, Run, Selection};
+pub(crate) use measure::{Certify, Mode, Path, Run, Selection};
 pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
 pub(crate) use read::{Believe, Compare, Import, Report, Score, Spread};
 use time::duration;

@@ -54,6 +54,7 @@ const ENERGY_EVERY: Duration = Duration::from_secs(10);
 pub(crate) struct Job<'a> {
     pub workload: &'static Workload,
     pub case: &'a Case,
+    pub path: PathClass,
     pub device: &'a dyn Device,
     /// Index of the device in the statement.
     pub index: u32,
@@ -106,7 +107,7 @@ impl Job<'_> {
                 size: self.case.size,
                 dims: self.case.dims.clone(),
             },
-            path: PathClass::Portable,
+            path: self.path,
             device: self.index,
             status: Status::Complete,
             reason: None,
@@ -130,11 +131,11 @@ impl Job<'_> {
             .eval(dims)
             .map_err(|error| Refusal::Failed(error.to_string()))?;
         let sets = sets::input_sets(spec.cache, self.device.facts(), bytes);
-        if let Some(reason) = self.device.refusal(self.workload, dims, sets) {
+        if let Some(reason) = self.device.refusal(self.workload, self.path, dims, sets) {
             return Err(Refusal::Unsupported(reason));
         }
         let inputs = kernels::inputs::generate(self.workload, dims, &self.seed.0);
-        let mut loaded = self.device.load(self.workload, dims, &inputs, sets)?;
+        let mut loaded = { self.device }.load(self.workload, self.path, dims, &inputs, sets)?;
         let timing = self.witnessed(record, &mut *loaded, sets, began, tick)?;
         let launches = timing.launches_per_sample * timing.samples_ns.len() as u64;
         if timing.stop == Stop::Interrupted {

@@ -23,12 +23,24 @@ pub(crate) struct Earlier {
 }
 
 impl Earlier {
-    /// The record of a case on a device, where there is a whole one.
-    pub(crate) fn record(&self, device: u32, workload: &str, case: &str) -> Option<Record> {
-        let same = |record: &&Record| {
-            record.device == device && record.workload == workload && record.case.name == case
-        };
-        self.records.iter().find(same).cloned()
+    /// The record that is wanted, where there is a whole one.
+    pub(crate) fn record(&self, wanted: impl Fn(&Record) -> bool) -> Option<Record> {
+        self.records.iter().find(|record| wanted(record)).cloned()
+    }
+
+    /// Names of the records that are not wanted.
+    pub(crate) fn besides(&self, wanted: impl Fn(&Record) -> bool) -> Vec<String> {
+        let others = self.records.iter().filter(|record| !wanted(record));
+        others
+            .map(|record| {
+                format!(
+                    "{} {} {}",
+                    record.workload,
+                    record.case.name,
+                    record.path.as_str()
+                )
+            })
+            .collect()
     }
 
     /// A record that was cut short is measured anew; only the last sitting can have one.
@@ -82,20 +94,24 @@ pub(crate) fn plan(path: &Path, quiet: bool) -> Done<Plan> {
             differing.push(format!("device {}", device.facts().id));
         }
     }
-    if !differing.is_empty() {
-        return Err(fail!(
+    let refused = |differing: Vec<String>| {
+        fail!(
             Unfit,
             "{name} cannot be resumed here: {} differ",
             differing.join(", ")
         )
-        .hint("begin anew with hallmark run, or go on where the run was begun"));
+        .hint("begin anew with hallmark run, or go on where the run was begun")
+    };
+    if !differing.is_empty() {
+        return Err(refused(differing));
     }
-    Ok(Plan {
+    let plan = Plan {
         suite,
         devices,
         choice: Choice {
             only: asked.only,
             skip: asked.skip,
+            paths: asked.paths,
         },
         seed: asked.seed,
         mode: asked.mode,
@@ -103,7 +119,11 @@ pub(crate) fn plan(path: &Path, quiet: bool) -> Done<Plan> {
         time_budget: asked.time_budget_ms.map(Duration::from_millis),
         earlier: Earlier::of(run),
         quiet,
-    })
+    };
+    match plan.misplaced()? {
+        none if none.is_empty() => Ok(plan),
+        differing => Err(refused(differing)),
+    }
 }
 
 /// What would not be the same, devices apart.

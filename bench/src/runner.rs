@@ -6,8 +6,8 @@ use attest::digest::Sha256;
 use attest::run::{Asked, RUN_FORMAT, Run};
 use attest::spec::Case;
 use attest::statement::{
-    Api, Code, Device as Facts, Evidence, EvidenceNote, Measured, Mode, Record, Session, Status, SuiteRef,
-    Tool,
+    Api, Code, Device as Facts, Evidence, EvidenceNote, Measured, Mode, PathClass, Record, Session, Status,
+    SuiteRef, Tool,
 };
 use kernels::device::Device;
 use kernels::workload::{Kernel, Target, Workload};
@@ -19,7 +19,7 @@ use crate::measure::Job;
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::resume::Earlier;
-use crate::suite::{Member, Suite};
+use crate::suite::Suite;
 
 /// What to run, and where.
 pub(crate) struct Plan {
@@ -37,8 +37,34 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Every record of the run: device by device, the paths of a case side by side.
+    fn places(&self) -> Done<Vec<Place>> {
+        let cases = self.choice.of(self.suite)?;
+        let mut places = Vec::new();
+        for (device, here) in self.devices.iter().enumerate() {
+            for &(workload, case) in &cases {
+                let paths = self.choice.paths_on(workload, case, &**here).into_iter();
+                places.extend(paths.map(|path| Place {
+                    device,
+                    workload,
+                    case,
+                    path,
+                }));
+            }
+        }
+        Ok(places)
+    }
+
+    /// What an earlier sitting measured and this one has no place for: a path that a device had then and has not now.
+    pub(crate) fn misplaced(&self) -> Done<Vec<String>> {
+        let places = self.places()?;
+        Ok(self
+            .earlier
+            .besides(|record| places.iter().any(|place| place.holds(record))))
+    }
+
     fn is_whole_suite(&self) -> bool {
-        self.choice.is_everything() && self.budget.is_none() && self.time_budget.is_none()
+        self.choice.is_whole() && self.budget.is_none() && self.time_budget.is_none()
     }
 
     fn asked(&self) -> Asked {
@@ -47,6 +73,7 @@ impl Plan {
             suite: self.suite.name.to_owned(),
             only: self.choice.only.clone(),
             skip: self.choice.skip.clone(),
+            paths: self.choice.paths.clone(),
             mode: self.mode,
             seed: self.seed,
             budget_ms: self.budget.map(milliseconds),
@@ -57,28 +84,23 @@ impl Plan {
     /// Measures every case on every device but for those an earlier sitting measured. `keep` is given the run after each
     /// record, so that nothing done is lost. An interrupted run is sound but says it is not complete.
     pub(crate) fn run(self, keep: &mut dyn FnMut(&Run) -> Done) -> Done<Run> {
-        let cases = self.choice.of(self.suite)?;
-        let mut sitting = Sitting::begin(&self, &cases)?;
+        let places = self.places()?;
+        let mut sitting = Sitting::begin(&self, &places)?;
         let missing = sitting.records.iter().filter(|record| record.is_none()).count();
         let mut pace = self.pace(missing, sitting.records.len());
         let mut progress = Progress::new(missing, self.guess(sitting.records.len()), self.quiet);
-        for slot in 0..sitting.records.len() {
+        for (slot, place) in places.iter().enumerate() {
             if sitting.records[slot].is_some() {
                 continue;
             }
-            let (index, (workload, case)) = (slot / cases.len(), cases[slot % cases.len()]);
-            let device = &*self.devices[index];
-            progress.begin(&format!(
-                "{} {} {}",
-                device.facts().id,
-                workload.spec.id,
-                case.name
-            ));
+            let device = &*self.devices[place.device];
+            progress.begin(&format!("{} {}", device.facts().id, place.words()));
             let job = Job {
-                workload,
-                case,
+                workload: place.workload,
+                case: place.case,
+                path: place.path,
                 device,
-                index: index as u32,
+                index: place.device as u32,
                 seed: self.seed,
                 rule: self.rule(sitting.records.len()),
                 share: pace.as_mut().map(|pace| pace.share(Instant::now())),
@@ -100,8 +122,7 @@ impl Plan {
 
     /// Records that no earlier sitting measured.
     pub(crate) fn missing(&self) -> Done<usize> {
-        let cases = self.choice.of(self.suite)?;
-        let sitting = Sitting::begin(self, &cases)?;
+        let sitting = Sitting::begin(self, &self.places()?)?;
         Ok(sitting.records.iter().filter(|record| record.is_none()).count())
     }
 
@@ -141,7 +162,32 @@ impl Plan {
 /// Loading, input generation and checking take about this long beside the sampling itself.
 const OVERHEAD: Duration = Duration::from_millis(600);
 
-/// The run file as it grows: one place for each case on each device.
+/// A record of the run before it is made.
+struct Place {
+    /// Index of the plan's device.
+    device: usize,
+    workload: &'static Workload,
+    case: &'static Case,
+    path: PathClass,
+}
+
+impl Place {
+    fn holds(&self, record: &Record) -> bool {
+        let work = record.workload == self.workload.spec.id && record.case.name == self.case.name;
+        work && record.device as usize == self.device && record.path == self.path
+    }
+
+    /// The path stands there where it is not the usual one.
+    fn words(&self) -> String {
+        let case = format!("{} {}", self.workload.spec.id, self.case.name);
+        match self.path {
+            PathClass::Portable => case,
+            other => format!("{case} {}", other.as_str()),
+        }
+    }
+}
+
+/// The run file as it grows: one place for each path of each case on each device.
 struct Sitting<'a> {
     plan: &'a Plan,
     /// Everything but the records and times.
@@ -153,11 +199,10 @@ struct Sitting<'a> {
 }
 
 impl<'a> Sitting<'a> {
-    fn begin(plan: &'a Plan, cases: &[Member]) -> Done<Self> {
+    fn begin(plan: &'a Plan, places: &[Place]) -> Done<Self> {
         let devices: Vec<Facts> = plan.devices.iter().map(|device| device.facts().clone()).collect();
-        let slots = (0..devices.len()).flat_map(|index| cases.iter().map(move |case| (index as u32, case)));
-        let records = slots
-            .map(|(index, (workload, case))| plan.earlier.record(index, &workload.spec.id, &case.name))
+        let records = { places.iter() }
+            .map(|place| plan.earlier.record(|record| place.holds(record)))
             .collect();
         let whole = plan.is_whole_suite();
         let started = now();
@@ -169,13 +214,13 @@ impl<'a> Sitting<'a> {
                 digest: plan.suite.digest(plan.mode),
                 complete: false,
             },
-            code: code(cases, &devices),
+            code: code(places, &devices),
             measurement_started_at: started.clone(),
             measurement_finished_at: started.clone(),
             sessions: Vec::new(),
             devices,
             environment: host::public(),
-            specs: specs(cases),
+            specs: specs(places),
             records: Vec::new(),
             evidence: ["devices", "environment", "records"]
                 .map(|field| EvidenceNote {
@@ -251,9 +296,9 @@ pub(crate) fn tool() -> Done<Tool> {
     })
 }
 
-fn specs(cases: &[(&'static Workload, &'static Case)]) -> Vec<attest::spec::Spec> {
+fn specs(places: &[Place]) -> Vec<attest::spec::Spec> {
     let mut specs: Vec<attest::spec::Spec> = Vec::new();
-    for (workload, _) in cases {
+    for Place { workload, .. } in places {
         if !specs.iter().any(|spec| spec.id == workload.spec.id) {
             specs.push((**workload.spec).clone());
         }
@@ -262,21 +307,20 @@ fn specs(cases: &[(&'static Workload, &'static Case)]) -> Vec<attest::spec::Spec
 }
 
 /// Digests of the device code the records ran, each file once.
-fn code(cases: &[(&'static Workload, &'static Case)], devices: &[Facts]) -> Vec<Code> {
+fn code(places: &[Place], devices: &[Facts]) -> Vec<Code> {
     let mut code: Vec<Code> = Vec::new();
-    for device in devices {
-        for (workload, case) in cases {
-            for found in code_of(workload, case, device) {
-                if !code.contains(&found) {
-                    code.push(found);
-                }
+    for place in places {
+        for found in code_of(place, &devices[place.device]) {
+            if !code.contains(&found) {
+                code.push(found);
             }
         }
     }
     code
 }
 
-fn code_of(workload: &Workload, case: &Case, device: &Facts) -> Vec<Code> {
+/// None of a path that the device cannot run: nothing of it does.
+fn code_of(place: &Place, device: &Facts) -> Vec<Code> {
     let extension = match device.api {
         Api::Cpu => return Vec::new(),
         Api::Vulkan => "spv",
@@ -286,7 +330,8 @@ fn code_of(workload: &Workload, case: &Case, device: &Facts) -> Vec<Code> {
         Api::Cuda => kernel.ptx.map(str::as_bytes),
         _ => kernel.spirv,
     };
-    let launches = (workload.plan)(&case.dims, Target::of(device)).launches;
+    let plan = { place.workload }.plan_on(place.path, &place.case.dims, Target::of(device));
+    let launches = plan.map_or_else(|_| Vec::new(), |plan| plan.launches);
     launches
         .iter()
         .filter_map(|launch| {

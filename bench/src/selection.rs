@@ -29,6 +29,7 @@ pub(crate) fn plan(selection: &cli::Selection, quiet: bool) -> Done<(Plan, Host)
         choice: Choice {
             only: selection.only.clone(),
             skip: selection.skip.clone(),
+            paths: selection.paths.iter().map(|&path| path.into()).collect(),
         },
         mode: selection.mode.into(),
         budget: selection.budget,

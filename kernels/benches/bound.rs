@@ -7,6 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "the ratio is what this program is for")]
 
+use attest::statement::PathClass;
 use std::cell::RefCell;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -97,7 +98,7 @@ impl<'a> Side<'a> {
         let case = cases.find(|known| known.name == case).expect("a case of it");
         let inputs = inputs::generate(workload, &case.dims, &attest::exact::PUBLIC_SEED);
         let mut loaded = device
-            .load(workload, &case.dims, &inputs, 1)
+            .load(workload, PathClass::Portable, &case.dims, &inputs, 1)
             .unwrap_or_else(|error| panic!("{id}: {error}"));
         loaded.run(1).expect("a launch");
         let bytes = workload.spec.bytes.eval(&case.dims).expect("a count") as f64;

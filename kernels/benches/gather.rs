@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use attest::exact::PUBLIC_SEED;
 use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
+use attest::statement::PathClass;
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
 use kernels::workload::{Kind, Plan, Reference, Workload, dim};
@@ -33,6 +34,7 @@ static GATHER: Workload = Workload {
         scratch: vec![(ENTRY * dim(dims, "entries")) as u64],
         launches: vec![],
     },
+    tuned: None,
     cpu: |dims, _, outputs| {
         let steps = dim(dims, "steps") as u64;
         let [sums, table] = outputs else {
@@ -106,7 +108,7 @@ impl<'a> Contender<'a> {
     fn load(device: &'a dyn Device, workload: &Workload, steps: u64) -> Self {
         let dims = walks(steps);
         let inputs = inputs::generate(workload, &dims, &PUBLIC_SEED);
-        let loaded = device.load(workload, &dims, &inputs, 1);
+        let loaded = device.load(workload, PathClass::Portable, &dims, &inputs, 1);
         Self(loaded.expect("three tables of 256 MiB"))
     }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use attest::spec::{Cache, Class, Dims, Dtype, Formula, Spec, Tensor};
-use attest::statement::DeviceKind;
+use attest::statement::{DeviceKind, PathClass};
 use criterion::Criterion;
 use kernels::device::{self, Device, Loaded};
 use kernels::workload::{Kernel, Kind, Launch, Plan, Reference, Slot, Workload};
@@ -37,6 +37,7 @@ static MADD: Workload = Workload {
             shared: 0,
         }],
     },
+    tuned: None,
     cpu: |_, _, _| (),
     reference: Reference::Rows(|_, _, _| vec![]),
     inputs: None,
@@ -135,7 +136,9 @@ impl<'a> Contender<'a> {
     /// The first launch compiles the shader, so it is made here.
     fn load(device: &'a dyn Device, workload: &Workload, dims: &Dims, flop: u64) -> Self {
         let inputs = inputs::generate(workload, dims, &[7; 32]);
-        let mut loaded = device.load(workload, dims, &inputs, 1).expect("a small case");
+        let mut loaded = device
+            .load(workload, PathClass::Portable, dims, &inputs, 1)
+            .expect("a small case");
         loaded.run(1).expect("a launch");
         Self { loaded, flop }
     }

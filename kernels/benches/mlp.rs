@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use attest::statement::DeviceKind;
+use attest::statement::{DeviceKind, PathClass};
 use criterion::{Criterion, SamplingMode};
 use kernels::device::{self, Device, Loaded};
 use kernels::workload::Workload;
@@ -120,7 +120,7 @@ fn side<'a>(device: &'a dyn Device, id: &str, sizes: &[(&str, u64)]) -> Box<dyn 
     dims.extend(sizes.iter().map(|&(name, size)| (name.to_owned(), size)));
     let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
     let mut loaded = device
-        .load(workload, &dims, &inputs, 1)
+        .load(workload, PathClass::Portable, &dims, &inputs, 1)
         .unwrap_or_else(|error| panic!("{id}: {error}"));
     loaded.run(1).expect("a launch");
     loaded

@@ -47,6 +47,12 @@ constexpr std::size_t STACK_BYTES = 64 << 10;
 
 enum class State { Ready, AtBarrier, AtWarp, Done };
 
+struct Copy {
+    void* to;
+    const void* from;
+    unsigned bytes, group;
+};
+
 struct Fibre {
     ucontext_t entry;
     jmp_buf paused;
@@ -58,15 +64,18 @@ struct Fibre {
     // What this lane brought to the last two matrix products: four words of A and two of B.
     unsigned fragment[2][6];
     unsigned products;
+    // Copies that it began and has not waited for, and how many groups of them it closed.
+    Copy copies[64];
+    unsigned copying, groups;
     alignas(16) char stack[STACK_BYTES];
 };
-
 
 struct Launch {
     void* kernel;
     std::uint64_t arguments[MAX_ARGUMENTS];
     uint3 grid, block, block_index;
     unsigned threads, current;
+    bool descending;
     jmp_buf scheduler;
     sigjmp_buf escape;
     char error[256];
@@ -105,33 +114,6 @@ static inline T exchange(T mine, unsigned source, unsigned line) {
     std::memcpy(&theirs, &fibres[source < WARP && from < launch.threads ? from : launch.current].lane_value, sizeof(T));
     wait(State::AtWarp, line);  // everyone has read before anyone brings the next value
     return theirs;
-}
-
-// mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32, modulo 2^32. Lane 4 r + q holds elements 4 q .. 4 q + 3 and 16 + 4 q ..
-// 16 + 4 q + 3 of rows r and r + 8 of A and of column r of B, and the sums of those rows in columns 2 q and 2 q + 1.
-static inline void multiply(int (&sum)[4], const unsigned (&a)[4], const unsigned (&b)[2], unsigned line) {
-    const unsigned slot = self().products++ % 2;
-    std::memcpy(self().fragment[slot], a, sizeof a);
-    std::memcpy(self().fragment[slot] + 4, b, sizeof b);
-    // Once the whole warp is here, nobody reads the other slot any more.
-    wait(State::AtWarp, line);
-    const Fibre* warp = &fibres[launch.current / WARP * WARP];
-    const unsigned row = launch.current % WARP / 4, column = launch.current % 4 * 2;
-    std::int8_t left[2][32], right[2][32];
-    for (unsigned i = 0; i < 2; i++) {
-        for (unsigned q = 0; q < 4; q++) {
-            const unsigned *mine = warp[4 * row + q].fragment[slot], *theirs = warp[4 * (column + i) + q].fragment[slot];
-            for (unsigned half = 0; half < 2; half++) {
-                std::memcpy(left[i] + 16 * half + 4 * q, mine + 2 * half + i, 4);
-                std::memcpy(right[i] + 16 * half + 4 * q, theirs + 4 + half, 4);
-            }
-        }
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        unsigned total = static_cast<unsigned>(sum[i]);
-        for (unsigned k = 0; k < 32; k++) total += static_cast<unsigned>(left[i / 2][k] * right[i % 2][k]);
-        sum[i] = static_cast<int>(total);
-    }
 }
 
 static void thread_body() {
@@ -210,7 +192,7 @@ static bool run_block(bool descending) {
         Fibre& thread = fibres[i];
         thread.state = State::Ready;
         thread.begun = false;
-        thread.products = 0;
+        thread.products = thread.copying = thread.groups = 0;
         thread.index = {i % launch.block.x, i / launch.block.x % launch.block.y, i / launch.block.x / launch.block.y};
         getcontext(&thread.entry);
         thread.entry.uc_stack.ss_sp = thread.stack;
@@ -251,6 +233,7 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
     launch.grid = {grid[0], grid[1], grid[2]};
     launch.block = {block[0], block[1], block[2]};
     launch.threads = block[0] * block[1] * block[2];
+    launch.descending = descending != 0;
     launch.error[0] = 0;
     if (launch.threads == 0 || launch.threads > MAX_THREADS || count > MAX_ARGUMENTS) {
         return "a block of 1 to 1024 threads, 16 arguments";
@@ -265,7 +248,7 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
     sigaction(SIGBUS, &ours, &bus);
     if (sigsetjmp(launch.escape, 1) == 0) {
         running = 1;
-        run_grid(descending != 0);
+        run_grid(launch.descending);
     }
     running = 0;
     sigaction(SIGSEGV, &segv, nullptr);
@@ -284,7 +267,6 @@ extern "C" const char* shim_launch(void* kernel, const unsigned* grid, const uns
 // As much as any device gives, filled with NaN as the rest.
 #define DYNAMIC_SHARED(type, name) \
     static __attribute__((section("shim_shared"), aligned(16))) type name[(227 << 10) / sizeof(type)]
-#define multiply(sum, a, b) shim::multiply(sum, a, b, __LINE__)
 
 // Threads run one after the other.
 static inline unsigned atomicAdd(unsigned* sum, unsigned more) {

@@ -11,7 +11,7 @@ pub use cuda::peers;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
+use attest::statement::{Conditions, Device as Facts, Moment, PathClass, Timer, TimerSource};
 
 use crate::workload::Workload;
 
@@ -40,13 +40,14 @@ pub trait Device: Send {
     /// UUID or serial that identifies the device to its renter; never logged in the clear.
     fn uuid(&self) -> &str;
 
-    /// Why the device cannot run the case, if it cannot: a missing feature, too little memory, a buffer limit.
-    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String>;
+    /// Why the device cannot run the case on that path, if it cannot: a missing feature, too little memory, a buffer limit.
+    fn refusal(&self, workload: &Workload, path: PathClass, dims: &Dims, input_sets: u32) -> Option<String>;
 
     /// Uploads `inputs` (in the specification's order) `input_sets` times, makes pipelines, allocates outputs.
     fn load(
         &self,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,

@@ -11,6 +11,7 @@ pub(crate) const fn workload(spec: &'static std::sync::LazyLock<Spec>, kind: Kin
     Workload {
         spec,
         plan,
+        tuned: None,
         cpu,
         reference: Reference::Rows(reference),
         inputs: None,

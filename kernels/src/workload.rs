@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 
 use attest::spec::{Dims, Spec, Tensor};
-use attest::statement::{Api, Device as Facts, DeviceKind};
+use attest::statement::{Api, Device as Facts, DeviceKind, PathClass};
 
 /// One workload. Its folder holds everything named here; the catalogue holds one line.
 pub struct Workload {
     pub spec: &'static LazyLock<Spec>,
-    /// Launches of one run of the case on a GPU API.
+    /// Launches of one run of the case on a GPU API: the portable path.
     pub plan: fn(&Dims, Target) -> Plan,
+    /// The same on the tuned path; `None` where we have no kernel faster than the portable one.
+    pub tuned: Option<TunedPlan>,
     /// One run of the case on the CPU: inputs and outputs in the specification's order, dense little-endian bytes. The
     /// scratch of the plan for [`CPU`] follows the outputs.
     pub cpu: CpuKernel,
@@ -24,6 +26,31 @@ pub struct Workload {
     /// What tests run on every device: a single element, primes, neighbours of what tiles divide; three sizes at least.
     pub odd_sizes: fn() -> Vec<Dims>,
     pub kind: Kind,
+}
+
+/// The launches of our best kernels for a device, or in words why it cannot run them.
+pub type TunedPlan = fn(&Dims, Target) -> Result<Plan, String>;
+
+impl Workload {
+    /// Launches of one run on a path that has our own kernels, or why the device has none.
+    pub fn plan_on(&self, path: PathClass, dims: &Dims, target: Target) -> Result<Plan, String> {
+        match (path, self.tuned) {
+            (PathClass::Portable, _) => Ok((self.plan)(dims, target)),
+            (PathClass::Tuned, Some(tuned)) => tuned(dims, target),
+            (PathClass::Tuned, None) => Err(format!("{} has no tuned kernel", self.spec.id)),
+            (PathClass::Vendor, _) => Err("no vendor's library is used on this device".to_owned()),
+        }
+    }
+
+    /// The paths that some device can run it on, portable first.
+    pub fn paths(&self) -> Vec<PathClass> {
+        let has = |path: &PathClass| match path {
+            PathClass::Portable => true,
+            PathClass::Tuned => self.tuned.is_some(),
+            PathClass::Vendor => false,
+        };
+        PathClass::ALL.into_iter().filter(has).collect()
+    }
 }
 
 /// What a launch is, and by which clock it is timed.
@@ -164,6 +191,24 @@ impl Target {
             software: device.kind == DeviceKind::Software && exchanges_among_eight,
             packed_dot: has(PACKED_DOT) && has(PACKED_DOT_ACCELERATED),
             capability: number("sm_"),
+        }
+    }
+
+    /// Whether kernels for the matrix units of CUDA run here, in words where they do not. What they are made of, `mma` of f16
+    /// and `cp.async`, came with compute capability 8.0.
+    pub(crate) fn expect_matrix_units(&self) -> Result<(), String> {
+        const AMPERE: u32 = 80;
+        match self.api {
+            Api::Cuda if self.capability >= AMPERE => Ok(()),
+            Api::Cuda => Err(format!(
+                "the tuned kernel is for compute capability 8.0 and later; this device has {}.{}",
+                self.capability / 10,
+                self.capability % 10
+            )),
+            other => Err(format!(
+                "the tuned kernel is for CUDA devices; this is {}",
+                other.as_str()
+            )),
         }
     }
 

@@ -6,13 +6,14 @@
 //! statistics, 1986). Weights are the reader's and stand beside the score.
 //!
 //! There is a score only for two complete runs of one suite digest whose records all compare by the rules of
-//! [`compare`](crate::compare); a case of weight 0 is left out, and so is one that neither device can run.
+//! [`compare`](crate::compare). Only records of one path class count; a case of weight 0 is left out, and so is one that
+//! neither device can run.
 
 mod render;
 mod weights;
 
 use attest::digest::Sha256;
-use attest::statement::{CaseRef, Status, SuiteRef};
+use attest::statement::{CaseRef, PathClass, Status, SuiteRef};
 use serde::Serialize;
 
 pub use render::{JSON_FORMAT, json, text};
@@ -32,6 +33,8 @@ pub struct Score {
     /// Digest of what is scored.
     pub scored: Sha256,
     pub suite: SuiteRef,
+    /// The path of all its records.
+    pub path: PathClass,
     /// What a case weighs that has its own weight; all others weigh 1.
     pub weights: Weights,
     pub devices: Vec<DeviceScore>,
@@ -76,6 +79,8 @@ pub enum NoScore {
     NoDevices,
     #[error("{}", lines(.0))]
     NotComparable(Vec<String>),
+    #[error("no device has records of the {} path", path.as_str())]
+    NoPath { path: PathClass },
     #[error("every case has weight 0")]
     NoWeight,
 }
@@ -88,11 +93,13 @@ fn lines(reasons: &[String]) -> String {
     format!("{cases} not compare:\n  {}", reasons.join("\n  "))
 }
 
-/// Scores `run` against `reference`. `comparison` is of the two in that order: A is the reference.
+/// Scores the records of one path class of `run` against those of `reference`. `comparison` is of the two in that order: A is
+/// the reference.
 pub fn score(
     reference: &Shown<'_>,
     run: &Shown<'_>,
     comparison: &Comparison,
+    path: PathClass,
     weights: &Weights,
 ) -> Result<Score, NoScore> {
     let suites = [reference, run].map(|shown| &shown.statement.predicate.measured.suite);
@@ -116,8 +123,12 @@ pub fn score(
     let weight = |workload: &str| weights.of(workload, group_of(workload, specs));
     let mut reasons = Vec::new();
     let mut devices = Vec::new();
-    for pair in &comparison.devices {
-        match of_devices(pair, &weight) {
+    if comparison.devices.is_empty() {
+        return Err(NoScore::NoDevices);
+    }
+    let has_path = |pair: &&DevicePair| pair.records.iter().any(|record| is_on(record, path));
+    for pair in comparison.devices.iter().filter(has_path) {
+        match of_devices(pair, path, &weight) {
             Ok(scored) => devices.push(scored),
             Err(Fault::NotComparable(found)) => reasons.extend(found),
             Err(Fault::NoWeight) => return Err(NoScore::NoWeight),
@@ -127,12 +138,13 @@ pub fn score(
         return Err(NoScore::NotComparable(reasons));
     }
     if devices.is_empty() {
-        return Err(NoScore::NoDevices);
+        return Err(NoScore::NoPath { path });
     }
     Ok(Score {
         reference: reference.digest,
         scored: run.digest,
         suite: suites[1].clone(),
+        path,
         weights: weights.clone(),
         devices,
     })
@@ -143,9 +155,13 @@ enum Fault {
     NoWeight,
 }
 
-fn of_devices(pair: &DevicePair, weight: &dyn Fn(&str) -> f64) -> Result<DeviceScore, Fault> {
+fn of_devices(
+    pair: &DevicePair,
+    path: PathClass,
+    weight: &dyn Fn(&str) -> f64,
+) -> Result<DeviceScore, Fault> {
     let (mut cases, mut reasons, mut neither) = (Vec::new(), Vec::new(), Vec::new());
-    for record in &pair.records {
+    for record in { pair.records.iter() }.filter(|record| is_on(record, path)) {
         let weight = weight(&record.workload);
         if weight == 0.0 {
             continue;
@@ -170,6 +186,10 @@ fn of_devices(pair: &DevicePair, weight: &dyn Fn(&str) -> f64) -> Result<DeviceS
         cases,
         neither,
     })
+}
+
+fn is_on(pair: &Pair, path: PathClass) -> bool {
+    pair.a.iter().chain(&pair.b).any(|half| half.path == path)
 }
 
 fn unsupported_by_both(outcome: &Outcome) -> bool {

@@ -132,7 +132,7 @@ fn cells(row: &Row, energy: bool) -> Vec<Cell> {
     let mut cells = vec![
         Cell::plain(visible(&row.workload, NAME_CHARS)),
         Cell::plain(visible(&row.case, NAME_CHARS)),
-        Cell::plain(words::path(row.path)),
+        Cell::plain(row.path.as_str()),
         or_dash(row.time_text()),
         or_dash(row.interval_text()),
         or_dash(row.throughput_text()),

@@ -11,11 +11,11 @@ pub(crate) fn size(size: Size) -> &'static str {
     }
 }
 
-pub(crate) fn path(path: PathClass) -> &'static str {
+/// A case, and its path where that is not the usual one.
+pub(crate) fn on_path(case: &str, path: PathClass) -> String {
     match path {
-        PathClass::Portable => "portable",
-        PathClass::Tuned => "tuned",
-        PathClass::Vendor => "vendor",
+        PathClass::Portable => case.to_owned(),
+        other => format!("{case} {}", other.as_str()),
     }
 }
 

@@ -88,6 +88,19 @@ pub enum PathClass {
     Vendor,
 }
 
+impl PathClass {
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Tuned, Self::Vendor];
+
+    /// The word of the schema.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Tuned => "tuned",
+            Self::Vendor => "vendor",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {

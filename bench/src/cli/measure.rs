@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use attest::statement::PathClass;
 use clap::{Args, ValueEnum};
 
 use super::time::duration;
@@ -23,6 +24,10 @@ pub(crate) struct Selection {
     /// No workload whose id starts with this; repeatable, or a list with commas
     #[arg(long, value_name = "PREFIX", value_delimiter = ',')]
     pub skip: Vec<String>,
+    /// How the work is run: portable, tuned (the best kernel of ours for the device) or vendor (the maker's library);
+    /// repeatable, or a list with commas [default: portable, and what else the device has]
+    #[arg(long = "path", value_name = "PATH", value_enum, value_delimiter = ',')]
+    pub paths: Vec<Path>,
     /// Seed of the inputs, 64 hexadecimal digits [default: the public seed]
     #[arg(long, value_name = "HEX")]
     pub seed: Option<String>,
@@ -35,6 +40,24 @@ pub(crate) struct Selection {
     /// Time of the whole run, shared over its records, as in 5m [default: the suite's for each device]
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "budget")]
     pub time_budget: Option<Duration>,
+}
+
+/// How the work is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Path {
+    Portable,
+    Tuned,
+    Vendor,
+}
+
+impl From<Path> for PathClass {
+    fn from(path: Path) -> Self {
+        match path {
+            Path::Portable => Self::Portable,
+            Path::Tuned => Self::Tuned,
+            Path::Vendor => Self::Vendor,
+        }
+    }
 }
 
 /// How long each record is sampled.
@@ -58,7 +81,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub selection: Selection,
     /// Measure what is missing in a run file that was cut short; the rest is as it says
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "devices", "only", "skip", "seed", "mode", "budget", "time_budget"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["suite", "devices", "only", "skip", "paths", "seed", "mode", "budget", "time_budget"])]
     pub resume: Option<PathBuf>,
     /// Run file to write [default: run.json, or the one that is resumed]
     #[arg(long, short)]

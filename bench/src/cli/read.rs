@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Format;
+use super::{Format, Path};
 use crate::import::Tool;
 
 #[derive(Debug, Args)]
@@ -30,6 +30,9 @@ pub(crate) struct Score {
     /// The same of the reference, which scores 1
     #[arg(long, value_name = "FILE")]
     pub reference: String,
+    /// Records of which path count: portable, tuned or vendor
+    #[arg(long, value_enum, default_value_t = Path::Portable)]
+    pub path: Path,
     /// Weights of workloads or groups (JSON or TOML) [default: 1 for every case]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,

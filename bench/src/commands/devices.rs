@@ -1,6 +1,8 @@
 //! `hallmark devices`: what is here, and what it cannot do and why.
 
-use attest::statement::{Device as Facts, DeviceKind};
+use std::collections::BTreeMap;
+
+use attest::statement::{Device as Facts, DeviceKind, PathClass};
 use kernels::device::{Absent, Device, Discovery};
 use serde::Serialize;
 
@@ -22,6 +24,7 @@ struct Listed<'a> {
 struct Refused {
     workload: &'static str,
     case: &'static str,
+    path: PathClass,
     reason: String,
 }
 
@@ -56,13 +59,17 @@ fn missing(absent: &Absent) -> Missing<'_> {
 fn list(device: &dyn Device) -> Listed<'_> {
     let cases = kernels::catalogue::WORKLOADS
         .iter()
-        .flat_map(|workload| workload.spec.cases.iter().map(move |case| (*workload, case)));
+        .flat_map(|workload| workload.spec.cases.iter().map(move |case| (*workload, case)))
+        .flat_map(|(workload, case)| {
+            { workload.paths().into_iter() }.map(move |path| (workload, case, path))
+        });
     let cannot_run = cases
-        .filter_map(|(workload, case)| {
-            let reason = device.refusal(workload, &case.dims, 1)?;
+        .filter_map(|(workload, case, path)| {
+            let reason = device.refusal(workload, path, &case.dims, 1)?;
             Some(Refused {
                 workload: &workload.spec.id,
                 case: &case.name,
+                path,
                 reason,
             })
         })
@@ -94,12 +101,15 @@ fn text(listed: &[Listed<'_>], absent: &[Absent]) -> String {
     let mut text = answer::columns(&rows);
     for device in listed {
         text += &format!("\n\n{}: {}", device.facts.id, device.facts.features.join(" "));
-        for refused in &device.cannot_run {
+        let (portable, other): (Vec<&Refused>, Vec<&Refused>) =
+            { device.cannot_run.iter() }.partition(|refused| refused.path == PathClass::Portable);
+        for refused in portable {
             text += &format!(
                 "\n  cannot run {} {}: {}",
                 refused.workload, refused.case, refused.reason
             );
         }
+        text += &without_path(&other);
     }
     for absent in absent {
         text += &format!(
@@ -110,6 +120,21 @@ fn text(listed: &[Listed<'_>], absent: &[Absent]) -> String {
         );
     }
     text
+}
+
+/// A line for each path and reason, with the workloads that it keeps from running on that path.
+fn without_path(refused: &[&Refused]) -> String {
+    let mut workloads: BTreeMap<(PathClass, &str), Vec<&str>> = BTreeMap::new();
+    for refused in refused {
+        let named = workloads.entry((refused.path, &refused.reason)).or_default();
+        if !named.contains(&refused.workload) {
+            named.push(refused.workload);
+        }
+    }
+    let line = |((path, reason), named): (&(PathClass, &str), &Vec<&str>)| {
+        format!("\n  no {} {}: {reason}", path.as_str(), named.join(", "))
+    };
+    workloads.iter().map(line).collect()
 }
 
 pub(super) fn kind(kind: DeviceKind) -> &'static str {

@@ -21,7 +21,13 @@ pub(super) fn run(args: &cli::Score, config: &Config) -> Done {
     };
     let specs = &reference.statement().predicate.measured.specs;
     let weights = Weights::new(named, specs).map_err(|error| Failure::new(Outcome::Usage, error))?;
-    let found = score(&reference.shown(), &run.shown(), &comparison, &weights).map_err(|reason| {
+    let found = score(
+        &reference.shown(),
+        &run.shown(),
+        &comparison,
+        args.path.into(),
+        &weights,
+    ).map_err(|reason| {
         Failure::new(Outcome::Inconclusive, reason).hint(
             "a score needs two complete runs of one suite, each record of which compares; hallmark compare shows all reasons",
         )

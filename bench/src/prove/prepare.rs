@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use attest::proof::Work;
-use attest::statement::DeviceKind;
+use attest::statement::{DeviceKind, PathClass};
 use kernels::device::Device;
 use kernels::workload::{Target, bytes};
 
@@ -125,7 +125,7 @@ impl Trial for Bench<'_> {
             let budget = self.budget;
             return Some(format!("{wanted} bytes are needed and {budget} may be used"));
         }
-        self.device.refusal(workload, &dims, 1)
+        self.device.refusal(workload, PathClass::Portable, &dims, 1)
     }
 
     fn seconds(&mut self, work: &Work) -> Done<f64> {

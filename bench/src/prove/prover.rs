@@ -6,6 +6,7 @@ use attest::digest::Sha256;
 use attest::merkle;
 use attest::proof::{Opening, Work};
 use attest::spec::Dims;
+use attest::statement::PathClass;
 use kernels::device::{Device, DeviceError, Loaded};
 use kernels::tree;
 use kernels::workload::Workload;
@@ -63,7 +64,9 @@ impl<'a> Prover<'a> {
                 .ok_or_else(|| fail!(Unfit, "{} has no output {name:?}", workload.spec.id))
         };
         let (state, tree) = (output("state")?, output("tree")?);
-        let mut loaded = device.load(workload, &dims, &inputs, 1).or_fail(Outcome::Unfit)?;
+        let mut loaded = device
+            .load(workload, PathClass::Portable, &dims, &inputs, 1)
+            .or_fail(Outcome::Unfit)?;
         // Touches the memory, so that no page is given out while the clock runs.
         loaded.poison().or_fail(Outcome::Unfit)?;
         Ok(Self {

@@ -5,6 +5,7 @@ mod configuration;
 mod import;
 mod interrupted;
 mod journey;
+mod paths;
 mod program;
 mod prove;
 mod score;

@@ -59,6 +59,32 @@ fn a_score_is_the_weighted_geometric_mean_of_a_whole_suite() {
         count(&run["records"])
     );
 
+    let mut beside = calm(&run, 100);
+    let records = beside["records"].as_array_mut().expect("records");
+    let mut tuned = { records.iter() }
+        .find(|record| record["workload"] == "gemm.f16.v1")
+        .expect("in the suite")
+        .clone();
+    tuned["path"] = "tuned".into();
+    records.push(tuned);
+    home.write("beside.json", &beside.to_string());
+    let portable = home.run(&["score", "beside.json", "--reference", "reference.json"]);
+    assert_eq!(portable.code, 0, "{}", portable.err);
+    assert!(portable.out.contains("path       portable"), "{}", portable.out);
+    let on_tuned = |run| home.run(&["score", run, "--reference", "reference.json", "--path", "tuned"]);
+    on_tuned("beside.json").refused(3, &["gemm.f16.v1 256: only B has it"]);
+    on_tuned("mine.json").refused(3, &["no device has records of the tuned path"]);
+    let itself = home.run(&[
+        "score",
+        "beside.json",
+        "--reference",
+        "beside.json",
+        "--path",
+        "tuned",
+    ]);
+    assert_eq!(itself.code, 0, "{}", itself.err);
+    assert!(itself.out.contains("score 1.00"), "{}", itself.out);
+
     home.write("weights.toml", "memory = 0\ngemm.i8.v1 = 3\n");
     let weighted = home.run(&[
         "score",

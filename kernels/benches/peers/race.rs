@@ -1,6 +1,7 @@
 //! Ours and a peer in turn, pair by pair, so that a machine which slows down slows both; the figure is the median of the
 //! pairs' ratios. Criterion times ours, within the same pairs.
 
+use attest::statement::PathClass;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
@@ -58,7 +59,7 @@ fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
         .collect();
     let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
     let mut loaded = cpu
-        .load(workload, &dims, &inputs, 1)
+        .load(workload, PathClass::Portable, &dims, &inputs, 1)
         .expect("memory for the case");
     let mut peer = (rival.peer)(rival.dims[0].1);
     let pairs = RefCell::new(Vec::new());

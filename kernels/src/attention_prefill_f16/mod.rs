@@ -28,6 +28,7 @@ use crate::workload::{Kind, Plan, Reference, Slot, Target, Workload, dim};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: |dims, target| plan(Sizes::of(dims), target),
+    tuned: None,
     cpu: |dims, inputs, outputs| cpu::run(Sizes::of(dims), inputs, outputs),
     reference: Reference::Rows(reference::row),
     inputs: Some(inputs),

@@ -5,7 +5,7 @@ pub(super) mod system;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Conditions, Device as Facts, Moment, Timer, TimerSource};
+use attest::statement::{Conditions, Device as Facts, Moment, PathClass, Timer, TimerSource};
 
 use super::extents::Extents;
 use super::{Device, DeviceError, Elapsed, Loaded};
@@ -47,6 +47,10 @@ fn clock_tick_ps() -> u64 {
     u64::try_from(smallest * 1000).unwrap_or(u64::MAX)
 }
 
+fn no_path(path: PathClass) -> Option<String> {
+    (path != PathClass::Portable).then(|| format!("a processor has no {} path", path.as_str()))
+}
+
 impl Device for Cpu {
     fn facts(&self) -> &Facts {
         &self.facts
@@ -56,7 +60,10 @@ impl Device for Cpu {
         &self.uuid
     }
 
-    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+    fn refusal(&self, workload: &Workload, path: PathClass, dims: &Dims, input_sets: u32) -> Option<String> {
+        if let Some(reason) = no_path(path) {
+            return Some(reason);
+        }
         if workload.kind.copies() {
             return Some("a processor works in the host's own memory: nothing is transferred".to_owned());
         }
@@ -78,10 +85,18 @@ impl Device for Cpu {
     fn load(
         &self,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
+        if let Some(reason) = no_path(path) {
+            return Err(DeviceError::Driver {
+                device: self.facts.id.clone(),
+                operation: "loading",
+                reason,
+            });
+        }
         let set = || -> Result<Set, DeviceError> {
             let outputs = workload.spec.outputs.iter();
             Ok(Set {

@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use attest::spec::Dims;
-use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Moment};
+use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Moment, PathClass};
 
 use super::cpu::system::{self, System};
 use super::{Absent, Device, DeviceError, Loaded, nvml};
@@ -95,25 +95,28 @@ impl Device for VulkanDevice {
         &self.uuid
     }
 
-    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
-        limits::refusal(&self.context, self.target, workload, dims, input_sets)
+    fn refusal(&self, workload: &Workload, path: PathClass, dims: &Dims, input_sets: u32) -> Option<String> {
+        limits::refusal(&self.context, self.target, workload, path, dims, input_sets)
     }
 
     fn load(
         &self,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
-        if let Some(reason) = self.refusal(workload, dims, input_sets) {
+        if let Some(reason) = self.refusal(workload, path, dims, input_sets) {
             return Err(self.context.failure("loading", reason));
         }
+        let plan = workload.plan_on(path, dims, self.target);
+        let plan = plan.map_err(|reason| self.context.failure("loading", reason))?;
         let load = || {
             LoadedCase::new(
                 Arc::clone(&self.context),
-                self.target,
                 workload,
+                &plan,
                 dims,
                 inputs,
                 input_sets,

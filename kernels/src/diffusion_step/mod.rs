@@ -26,6 +26,7 @@ use crate::workload::{Kind, PART_ALIGNMENT, Reference, Workload, dim};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: stages::plan,
+    tuned: None,
     cpu: stages::run,
     reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),

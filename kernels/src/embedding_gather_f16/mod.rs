@@ -19,6 +19,7 @@ use crate::workload::{Kind, Reference, Workload, dim, uncounted};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
+    tuned: None,
     cpu: cpu::run,
     reference: Reference::Rows(reference::row),
     inputs: Some(inputs),

@@ -19,6 +19,7 @@ use crate::workload::{Kind, Reference, Workload, dim};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
+    tuned: None,
     cpu: cpu::run,
     reference: Reference::Rows(reference::row),
     inputs: Some(|dims, seed| vec![indices(&SPEC.inputs[0], dims, seed, 1 << 20)]),

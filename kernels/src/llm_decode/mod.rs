@@ -25,6 +25,7 @@ use crate::{attention_decode_f16, quantize, rope_f16};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: stages::plan,
+    tuned: None,
     cpu: stages::run,
     reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),

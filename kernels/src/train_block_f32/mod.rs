@@ -26,6 +26,7 @@ use crate::workload::{Kind, Reference, Workload, dim, elements};
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
     plan: launch::plan,
+    tuned: None,
     cpu: cpu::run,
     reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),

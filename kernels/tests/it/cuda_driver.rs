@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use attest::digest::Sha256;
-use attest::statement::Api;
+use attest::statement::{Api, PathClass};
 use kernels::catalogue::{WORKLOADS, find};
 use kernels::device::cuda::Outcome;
 use kernels::device::{self, Device, DeviceError, Loaded};
@@ -16,7 +16,7 @@ use kernels::inputs;
 use kernels::workload::Workload;
 use tempfile::TempDir;
 
-use crate::harness::{dims, expect_right, fresh_seed};
+use crate::harness::{dims, expect_right, expect_right_on, fresh_seed};
 use crate::shim::library::compiled;
 use crate::{parts, tree};
 
@@ -174,15 +174,20 @@ fn a_card_that_is_a_fake() {
     assert!(facts.driver.version.contains("CUDA 13.0"));
     assert_eq!(card.uuid(), "00112233-4455-6677-8899-aabbccddeeff");
     for workload in WORKLOADS {
+        let tuned = workload.tuned.map(|_| PathClass::Tuned);
         for dims in (workload.odd_sizes)() {
-            expect_right(card.as_ref(), workload, &dims, fresh_seed());
+            for path in [PathClass::Portable].into_iter().chain(tuned) {
+                expect_right_on(card.as_ref(), workload, path, &dims, fresh_seed());
+            }
         }
     }
     for workload in WORKLOADS {
         let dims = (workload.odd_sizes)().swap_remove(2);
         parts::rewritten_inputs_are_what_is_computed(card.as_ref(), workload, &dims);
         let inputs = inputs::generate(workload, &dims, &[7; 32]);
-        let mut loaded = card.load(workload, &dims, &inputs, 2).expect("a small case");
+        let mut loaded = card
+            .load(workload, PathClass::Portable, &dims, &inputs, 2)
+            .expect("a small case");
         loaded.run(2).expect("launches");
         parts::parts_are_those_of_the_whole(loaded.as_mut(), 1);
     }
@@ -199,7 +204,9 @@ fn a_card_that_is_a_fake() {
 fn batches_agree_with_the_host(card: &dyn Device, copy: &Workload) {
     let dims = dims(&[("n", 5_003)]);
     let inputs = inputs::generate(copy, &dims, &[7; 32]);
-    let mut loaded = card.load(copy, &dims, &inputs, 1).expect("a small case");
+    let mut loaded = card
+        .load(copy, PathClass::Portable, &dims, &inputs, 1)
+        .expect("a small case");
     for launches in [1, 255, 256, 257, 700] {
         // The device's span lies inside the host's, and fills it unless the host was kept from running.
         let sound = (0..20).any(|_| {
@@ -215,7 +222,9 @@ fn batches_agree_with_the_host(card: &dyn Device, copy: &Workload) {
 fn launches_rotate_over_the_sets(card: &dyn Device, copy: &Workload) {
     let dims = dims(&[("n", 5)]);
     let inputs = inputs::generate(copy, &dims, &[7; 32]);
-    let mut loaded = card.load(copy, &dims, &inputs, 3).expect("a small case");
+    let mut loaded = card
+        .load(copy, PathClass::Portable, &dims, &inputs, 3)
+        .expect("a small case");
     loaded.poison().expect("poisoned");
     let written =
         |loaded: &mut dyn Loaded| [0, 1, 2].map(|set| loaded.read(set).expect("an output")[0] == inputs[0]);
@@ -236,12 +245,14 @@ fn launches_rotate_over_the_sets(card: &dyn Device, copy: &Workload) {
 
 fn too_much_is_refused_and_reported(card: &dyn Device, copy: &Workload) {
     let large = dims(&[("n", 1 << 20)]);
-    let reason = card.refusal(copy, &large, 64).expect("more than the fake has");
+    let reason = card
+        .refusal(copy, PathClass::Portable, &large, 64)
+        .expect("more than the fake has");
     assert!(reason.contains("536870912 bytes"), "{reason}");
-    assert_eq!(card.refusal(copy, &large, 1), None);
+    assert_eq!(card.refusal(copy, PathClass::Portable, &large, 1), None);
     let inputs = inputs::generate(copy, &large, &[7; 32]);
     let error = card
-        .load(copy, &large, &inputs, 64)
+        .load(copy, PathClass::Portable, &large, &inputs, 64)
         .err()
         .expect("more than the fake has");
     assert!(

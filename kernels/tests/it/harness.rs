@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use attest::digest::Sha256;
 use attest::spec::Dims;
-use attest::statement::{Api, Quality};
+use attest::statement::{Api, PathClass, Quality};
 use kernels::catalogue::WORKLOADS;
 use kernels::device::{self, Device};
 use kernels::workload::{Kind, Workload};
@@ -61,16 +61,17 @@ pub(crate) fn runs_on(device: &dyn Device) -> impl Iterator<Item = &'static Work
 pub(crate) fn run_and_check(
     device: &dyn Device,
     workload: &Workload,
+    path: PathClass,
     dims: &Dims,
     seed: Sha256,
 ) -> Result<Quality, String> {
     const SETS: u32 = 2;
-    if let Some(reason) = device.refusal(workload, dims, SETS) {
+    if let Some(reason) = device.refusal(workload, path, dims, SETS) {
         return Err(format!("refused: {reason}"));
     }
     let inputs = inputs::generate(workload, dims, &seed.0);
     let mut loaded = device
-        .load(workload, dims, &inputs, SETS)
+        .load(workload, path, dims, &inputs, SETS)
         .map_err(|error| error.to_string())?;
     loaded.poison().map_err(|error| error.to_string())?;
     let elapsed = loaded.run(3).map_err(|error| error.to_string())?;
@@ -86,12 +87,23 @@ pub(crate) fn run_and_check(
     check::check(workload, dims, &inputs, &outputs, &seed.0).map_err(|error| error.to_string())
 }
 
-/// [`run_and_check`], panicking with all that is needed to repeat the failure.
+/// [`run_and_check`] of the portable path, panicking with all that is needed to repeat the failure.
 pub(crate) fn expect_right(device: &dyn Device, workload: &Workload, dims: &Dims, seed: Sha256) -> Quality {
-    run_and_check(device, workload, dims, seed).unwrap_or_else(|error| {
+    expect_right_on(device, workload, PathClass::Portable, dims, seed)
+}
+
+pub(crate) fn expect_right_on(
+    device: &dyn Device,
+    workload: &Workload,
+    path: PathClass,
+    dims: &Dims,
+    seed: Sha256,
+) -> Quality {
+    run_and_check(device, workload, path, dims, seed).unwrap_or_else(|error| {
         panic!(
-            "{} on {}: {dims:?}: {error}; repeat with HALLMARK_SEED={seed}",
+            "{} {} on {}: {dims:?}: {error}; repeat with HALLMARK_SEED={seed}",
             workload.spec.id,
+            path.as_str(),
             device.facts().id
         )
     })

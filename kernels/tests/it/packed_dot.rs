@@ -2,7 +2,7 @@
 
 use attest::digest::Sha256;
 use attest::spec::{Class, Dims};
-use attest::statement::{Api, Device as Facts, DeviceKind, Driver};
+use attest::statement::{Api, Device as Facts, DeviceKind, Driver, PathClass};
 use kernels::catalogue::find;
 use kernels::device::{self, Device};
 use kernels::inputs;
@@ -84,7 +84,9 @@ fn packed_dot_products_give_the_bytes_of_the_processor() {
             let case = &dot.spec.cases[0].dims;
             let inputs = inputs::generate(&dot, case, &fresh_seed().0);
             let digests = [&cpu, &device].map(|device| {
-                let mut loaded = device.load(&dot, case, &inputs, 1).expect("a small case");
+                let mut loaded = device
+                    .load(&dot, PathClass::Portable, case, &inputs, 1)
+                    .expect("a small case");
                 loaded.poison().expect("poisoned");
                 loaded.run(1).expect("a launch");
                 Sha256::of(&loaded.read(0).expect("outputs").concat())

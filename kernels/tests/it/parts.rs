@@ -2,6 +2,7 @@
 
 use attest::digest::Sha256;
 use attest::spec::Dims;
+use attest::statement::PathClass;
 use kernels::catalogue::find;
 use kernels::device::{Device, DeviceError, Loaded};
 use kernels::workload::{Plan, Slot, Workload};
@@ -14,7 +15,13 @@ pub(crate) fn rewritten_inputs_are_what_is_computed(device: &dyn Device, workloa
     const SETS: u32 = 3;
     let (old, new) = (fresh_seed(), Sha256::of(&fresh_seed().0));
     let mut loaded = device
-        .load(workload, dims, &inputs::generate(workload, dims, &old.0), SETS)
+        .load(
+            workload,
+            PathClass::Portable,
+            dims,
+            &inputs::generate(workload, dims, &old.0),
+            SETS,
+        )
         .expect("a small case");
     loaded.run(u64::from(SETS)).expect("launches on the old inputs");
     let inputs = inputs::generate(workload, dims, &new.0);
@@ -74,7 +81,9 @@ fn parts_of_an_output_are_read_without_the_rest() {
         for (id, dims) in [("rmsnorm.f16.v1", &odd), ("mem.copy.v1", &large)] {
             let workload = find(id).expect("in the catalogue");
             let inputs = inputs::generate(workload, dims, &fresh_seed().0);
-            let mut loaded = device.load(workload, dims, &inputs, 2).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, dims, &inputs, 2)
+                .expect("a small case");
             loaded.run(2).expect("launches");
             for set in 0..2 {
                 parts_are_those_of_the_whole(loaded.as_mut(), set);
@@ -99,7 +108,9 @@ fn parts_and_inputs_that_are_not_there_are_refused() {
 /// C is 60 bytes, A 21.
 pub(crate) fn expect_refusals(device: &dyn Device, gemm: &Workload, dims: &Dims) {
     let inputs = inputs::generate(gemm, dims, &fresh_seed().0);
-    let mut loaded = device.load(gemm, dims, &inputs, 2).expect("a small case");
+    let mut loaded = device
+        .load(gemm, PathClass::Portable, dims, &inputs, 2)
+        .expect("a small case");
     let expect = |outcome: Result<(), DeviceError>, words: &str| {
         let error = outcome.expect_err(words);
         assert!(matches!(error, DeviceError::Outside { .. }), "{error}");
@@ -146,7 +157,9 @@ fn launches_take_parts_of_buffers_on_every_device() {
     let dims = dims(&[("n", 2 * HALF)]);
     let inputs = inputs::generate(copy, &dims, &fresh_seed().0);
     for device in devices().iter().skip(1) {
-        let mut loaded = device.load(&exchanged, &dims, &inputs, 1).expect("a small case");
+        let mut loaded = device
+            .load(&exchanged, PathClass::Portable, &dims, &inputs, 1)
+            .expect("a small case");
         loaded.poison().expect("poisoned");
         loaded.run(1).expect("launches");
         let (first, second) = inputs[0].split_at(4 * HALF as usize);

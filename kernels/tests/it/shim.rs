@@ -13,7 +13,9 @@ mod tests;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, Timer, TimerSource};
+use attest::statement::{
+    Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, PathClass, Timer, TimerSource,
+};
 use kernels::device::{Device, DeviceError, Elapsed, Loaded};
 use kernels::workload::{Launch, POISON, Slot, Target, Whole, Workload, bytes};
 
@@ -72,18 +74,21 @@ impl Device for Shim {
         ""
     }
 
-    fn refusal(&self, _: &Workload, _: &Dims, _: u32) -> Option<String> {
-        None
+    fn refusal(&self, workload: &Workload, path: PathClass, dims: &Dims, _: u32) -> Option<String> {
+        workload.plan_on(path, dims, self.target).err()
     }
 
     fn load(
         &self,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
-        let plan = (workload.plan)(dims, self.target);
+        let plan = workload
+            .plan_on(path, dims, self.target)
+            .map_err(self.failed("loading"))?;
         let kernel = |launch: &Launch| {
             let source = format!(
                 "{}/src/{}/{}.cu",

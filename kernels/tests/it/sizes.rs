@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use attest::spec::{Dims, Size};
-use attest::statement::Quality;
+use attest::statement::{Api, PathClass, Quality};
 use kernels::catalogue::{WORKLOADS, find};
 use kernels::workload::{Plan, Target, Workload};
 
-use crate::harness::{devices, dims, expect_right, fresh_seed, runs, runs_on};
+use crate::harness::{devices, dims, expect_right, expect_right_on, fresh_seed, runs, runs_on};
+use crate::shim::Shim;
 
 const BATCHED: &str = "gemm.batched.f16.v1";
 
@@ -69,7 +70,7 @@ fn a_processor_says_that_it_transfers_nothing() {
     let transfers: Vec<_> = WORKLOADS.iter().filter(|workload| !runs(cpu, workload)).collect();
     assert!(!transfers.is_empty());
     for workload in transfers {
-        let refusal = cpu.refusal(workload, &workload.spec.cases[0].dims, 1);
+        let refusal = cpu.refusal(workload, PathClass::Portable, &workload.spec.cases[0].dims, 1);
         assert!(refusal.is_some_and(|reason| reason.contains("nothing is transferred")));
     }
 }
@@ -121,6 +122,41 @@ fn every_device_agrees_with_the_reference_on_the_small_cases() {
                 }) = quality;
                 assert_eq!(checked, elements, "small cases are checked whole");
             }
+        }
+    }
+}
+
+/// The shim of the oldest device that has matrix units.
+#[test]
+fn tuned_kernels_agree_with_the_reference_and_say_where_they_do_not_run() {
+    let path = PathClass::Tuned;
+    let able = Shim::new(80);
+    let tuned: Vec<_> = runs_on(&able)
+        .filter(|workload| workload.tuned.is_some())
+        .collect();
+    for workload in tuned {
+        let small = workload.spec.cases.iter().filter(|case| case.size == Size::Small);
+        let sizes = small.map(|case| case.dims.clone()).chain((workload.odd_sizes)());
+        for dims in sizes {
+            expect_right_on(&able, workload, path, &dims, fresh_seed());
+        }
+        for device in devices() {
+            let (facts, dims) = (device.facts(), &workload.spec.cases[0].dims);
+            let Some(reason) = device.refusal(workload, path, dims, 1) else {
+                expect_right_on(device.as_ref(), workload, path, dims, fresh_seed());
+                continue;
+            };
+            let named = match facts.api {
+                Api::Cuda => "compute capability 8.0 and later; this device has",
+                _ => "tuned",
+            };
+            assert!(reason.contains(named), "{}: {reason}", facts.id);
+            let inputs = kernels::inputs::generate(workload, dims, &[7; 32]);
+            assert!(
+                device.load(workload, path, dims, &inputs, 1).is_err(),
+                "{}",
+                facts.id
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use attest::digest::Sha256;
 use attest::merkle;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Formula, Spec, Tensor};
+use attest::statement::PathClass;
 use kernels::device::{Device, Loaded};
 use kernels::tree::{self, HASH};
 use kernels::workload::{Kind, Plan, Reference, Slot, Workload, dim};
@@ -24,6 +25,7 @@ static TREE: Workload = Workload {
             target,
         ),
     },
+    tuned: None,
     cpu: |dims, inputs, outputs| tree::build(dim(dims, "width"), inputs[0], outputs[0]),
     reference: Reference::Rows(|_, _, _| vec![]),
     inputs: None,
@@ -92,7 +94,9 @@ pub(crate) fn expect_trees(device: &dyn Device) {
     for &(m, width) in SIZES {
         let dims = case(m, width);
         let state = inputs::generate(&TREE, &dims, &fresh_seed().0);
-        let mut loaded = device.load(&TREE, &dims, &state, 2).expect("a small tree");
+        let mut loaded = device
+            .load(&TREE, PathClass::Portable, &dims, &state, 2)
+            .expect("a small tree");
         loaded.poison().expect("poisoned");
         loaded.run(3).expect("launches");
         for set in 0..2 {
@@ -133,12 +137,14 @@ fn a_tree_of_more_leaves_than_invocations_is_whole() {
     let dims = case(m, 16);
     let state = inputs::generate(&TREE, &dims, &fresh_seed().0);
     for device in device::discover().devices {
-        if device.refusal(&TREE, &dims, 1).is_some() {
+        if device.refusal(&TREE, PathClass::Portable, &dims, 1).is_some() {
             // lavapipe binds no more than 128 MiB at once.
             assert!(device.facts().id.starts_with("vulkan"));
             continue;
         }
-        let mut loaded = device.load(&TREE, &dims, &state, 1).expect("67 MB and 269 MB");
+        let mut loaded = device
+            .load(&TREE, PathClass::Portable, &dims, &state, 1)
+            .expect("67 MB and 269 MB");
         loaded.poison().expect("poisoned");
         loaded.run(1).expect("a launch");
         expect_tree(loaded.as_mut(), 0, m, &state[0], device.as_ref());

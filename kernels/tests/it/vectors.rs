@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use attest::digest::Sha256;
 use attest::exact::stream::{self, Form};
 use attest::spec::Dims;
+use attest::statement::PathClass;
 use kernels::device::Device;
 use kernels::tree::{self, HASH};
 use kernels::workload::Workload;
@@ -76,7 +77,9 @@ fn every_device_reproduces_the_vectors_of_gemm_f32_exact() {
         for vector in section(&vectors, "gemm.f32.exact") {
             let dims = dims(&["m", "n", "k"].map(|name| (name, size(vector, name))));
             let inputs = inputs::generate(workload, &dims, &seed(&vectors));
-            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, &dims, &inputs, 1)
+                .expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");
             let output = loaded.read(0).expect("an output").remove(0);
@@ -105,7 +108,9 @@ fn every_device_reproduces_the_vectors_of_decoder_blocks() {
             let qkv = size(vector, "heads") + 2 * size(vector, "kv");
             let dims = dims(&[&sizes[..], &[("qkv", qkv)]].concat());
             let inputs = inputs::generate(workload, &dims, &seed(&vectors));
-            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, &dims, &inputs, 1)
+                .expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");
             let output = loaded.read(0).expect("an output").remove(0);
@@ -137,7 +142,9 @@ pub(crate) fn expect_vectors_of_proof_mlp_i8(device: &dyn Device, workload: &Wor
     for vector in section(&vectors, "proof.mlp.i8") {
         let dims = network(["lanes", "width", "layers", "steps"].map(|name| size(vector, name)));
         let inputs = inputs::generate(workload, &dims, &seed(&vectors));
-        let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+        let mut loaded = device
+            .load(workload, PathClass::Portable, &dims, &inputs, 1)
+            .expect("a small case");
         loaded.poison().expect("poisoned");
         loaded.run(1).expect("a launch");
         let outputs = loaded.read(0).expect("outputs");
@@ -168,7 +175,9 @@ fn every_device_reproduces_the_vectors_of_proof_vram() {
             let sizes = ["entries", "lanes", "steps", "rounds"].map(|name| size(vector, name));
             let dims = walks(sizes);
             let inputs = inputs::generate(workload, &dims, &seed(&vectors));
-            let mut loaded = device.load(workload, &dims, &inputs, 1).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, &dims, &inputs, 1)
+                .expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");
             let outputs = loaded.read(0).expect("outputs");

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use attest::digest::Sha256;
 use attest::spec::Dims;
-use attest::statement::{Api, DeviceKind, TimerSource};
+use attest::statement::{Api, DeviceKind, PathClass, TimerSource};
 use kernels::catalogue::{WORKLOADS, find};
 use kernels::device::{self, Device, Elapsed};
 use kernels::workload::{POISON, Plan, Target, Workload};
@@ -107,7 +107,9 @@ fn long_batch(device: &dyn Device) -> Vec<Elapsed> {
     let case = dims(&[("rows", 64), ("cols", 512)]);
     let softmax = workload("softmax.f32.v1");
     let inputs = inputs::generate(softmax, &case, &fresh_seed().0);
-    let mut loaded = device.load(softmax, &case, &inputs, 1).expect("a small case");
+    let mut loaded = device
+        .load(softmax, PathClass::Portable, &case, &inputs, 1)
+        .expect("a small case");
     assert_eq!(loaded.timer().source, TimerSource::VulkanTimestamp);
     loaded.run(1).expect("the launch that compiles");
     let mut launches = 1;
@@ -138,7 +140,9 @@ fn more_launches_take_longer_by_the_devices_clock() {
     let copy = workload("mem.copy.v1");
     for device in devices() {
         let inputs = inputs::generate(copy, &case, &fresh_seed().0);
-        let mut loaded = device.load(copy, &case, &inputs, 1).expect("a small case");
+        let mut loaded = device
+            .load(copy, PathClass::Portable, &case, &inputs, 1)
+            .expect("a small case");
         loaded.run(1).expect("the launch that compiles");
         let fastest = |launches| {
             let runs = (0..5).map(|_| loaded.run(launches).expect("launches").device_ns);
@@ -159,7 +163,9 @@ fn an_output_set_whose_launch_was_left_out_still_holds_poison() {
         for workload in WORKLOADS {
             let case = &workload.spec.cases[0].dims;
             let inputs = inputs::generate(workload, case, &seed.0);
-            let mut loaded = device.load(workload, case, &inputs, 3).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, case, &inputs, 3)
+                .expect("a small case");
             loaded.poison().expect("poisoned");
             loaded.run(1).expect("a launch");
             loaded.run(1).expect("a launch");
@@ -194,7 +200,9 @@ fn poison_reaches_every_byte_of_an_odd_output() {
     let case = dims(&[("rows", 3), ("cols", 7)]);
     for device in devices() {
         let inputs = inputs::generate(rmsnorm, &case, &fresh_seed().0);
-        let mut loaded = device.load(rmsnorm, &case, &inputs, 2).expect("a small case");
+        let mut loaded = device
+            .load(rmsnorm, PathClass::Portable, &case, &inputs, 2)
+            .expect("a small case");
         loaded.run(2).expect("launches");
         loaded.poison().expect("poisoned");
         let expected: Vec<u8> = POISON.to_le_bytes().into_iter().cycle().take(42).collect();
@@ -214,7 +222,9 @@ fn a_batch_of_many_command_buffers_runs_whole() {
     let seed = fresh_seed();
     for device in devices() {
         let inputs = inputs::generate(copy, &case, &seed.0);
-        let mut loaded = device.load(copy, &case, &inputs, 7).expect("a small case");
+        let mut loaded = device
+            .load(copy, PathClass::Portable, &case, &inputs, 7)
+            .expect("a small case");
         loaded.poison().expect("poisoned");
         // Two full command buffers and one launch; 8193 = 3 modulo 7 sets, so the next batch begins elsewhere.
         for launches in [1, 8193, 4096, 100_000] {
@@ -232,15 +242,26 @@ fn what_a_device_cannot_hold_is_refused_with_the_numbers() {
     for device in devices() {
         let copy = workload("mem.copy.v1");
         let huge = dims(&[("n", 1 << 31)]);
-        let reason = device.refusal(copy, &huge, 1).expect("8 GiB in one buffer");
+        let reason = device
+            .refusal(copy, PathClass::Portable, &huge, 1)
+            .expect("8 GiB in one buffer");
         assert!(reason.contains("8589934592 bytes exceeds"), "{reason}");
         let modest = dims(&[("n", 1 << 20)]);
-        assert_eq!(device.refusal(copy, &modest, 1), None);
-        let reason = device.refusal(copy, &modest, 1 << 20).expect("8 TiB in all");
+        assert_eq!(device.refusal(copy, PathClass::Portable, &modest, 1), None);
+        let reason = device
+            .refusal(copy, PathClass::Portable, &modest, 1 << 20)
+            .expect("8 TiB in all");
         assert!(reason.contains("1048576 sets of 8388608 bytes"), "{reason}");
         let beyond = dims(&[("m", 1 << 40), ("n", 1 << 40), ("k", 1)]);
-        assert!(device.refusal(workload("gemm.f32.v1"), &beyond, 1).is_some());
-        let error = device.load(copy, &huge, &[], 1).err().expect("refused");
+        assert!(
+            device
+                .refusal(workload("gemm.f32.v1"), PathClass::Portable, &beyond, 1)
+                .is_some()
+        );
+        let error = device
+            .load(copy, PathClass::Portable, &huge, &[], 1)
+            .err()
+            .expect("refused");
         assert!(error.to_string().contains("exceeds"), "{error}");
     }
 }
@@ -252,7 +273,9 @@ fn outputs_of_repeated_launches_are_the_same_bytes() {
         for workload in WORKLOADS {
             let case = &workload.spec.cases[0].dims;
             let inputs = inputs::generate(workload, case, &seed.0);
-            let mut loaded = device.load(workload, case, &inputs, 1).expect("a small case");
+            let mut loaded = device
+                .load(workload, PathClass::Portable, case, &inputs, 1)
+                .expect("a small case");
             let digests: Vec<Sha256> = (0..3)
                 .map(|_| {
                     loaded.poison().expect("poisoned");
@@ -316,7 +339,9 @@ fn first_launches() {
     let inputs = inputs::generate(gemm, case, &fresh_seed().0);
     for device in devices() {
         let first_launch = |_| {
-            let mut loaded = device.load(gemm, case, &inputs, 1).expect("a small case");
+            let mut loaded = device
+                .load(gemm, PathClass::Portable, case, &inputs, 1)
+                .expect("a small case");
             loaded.run(1).expect("a launch").host_ns
         };
         let [cold, again] = [0, 1].map(first_launch);

@@ -21,7 +21,7 @@ pub enum Obstacle {
     Spec { a: Sha256, b: Sha256 },
     #[error("cases differ: {a} and {b}")]
     Case { a: String, b: String },
-    #[error("paths differ: {} and {}", words::path(*a), words::path(*b))]
+    #[error("paths differ: {} and {}", a.as_str(), b.as_str())]
     Path { a: PathClass, b: PathClass },
     #[error("cache modes differ: {} and {}", words::cache(*a), words::cache(*b))]
     Cache { a: Cache, b: Cache },

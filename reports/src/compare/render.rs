@@ -7,7 +7,6 @@ use crate::plain::{self, NAME_CHARS, SENTENCE_CHARS, visible};
 use crate::table::quality_text;
 use crate::text::{Cell, Column, Terminal, Tone};
 use crate::units::{duration, significant};
-use crate::words;
 
 /// `format` of the JSON comparison: `devices[]` {`a`, `b`, `notes`, `records[]`}, `unpaired[]`, `counts`. A record pair
 /// holds `workload`, `a` and `b` (figures as in the table's JSON), `verdict` of B against A (`faster`, `slower`,
@@ -122,7 +121,7 @@ fn pair_cells(pair: &Pair) -> Vec<Cell> {
     vec![
         Cell::plain(visible(&pair.workload, NAME_CHARS)),
         Cell::plain(visible(&both(&|half| half.case.name.clone()), NAME_CHARS)),
-        Cell::plain(both(&|half| words::path(half.path).to_owned())),
+        Cell::plain(both(&|half| half.path.as_str().to_owned())),
         Cell::plain(time(pair.a.as_ref())),
         Cell::plain(time(pair.b.as_ref())),
         Cell::plain(ratio(&pair.outcome).map_or_else(|| "–".to_owned(), ratio_text)),

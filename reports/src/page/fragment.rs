@@ -55,7 +55,11 @@ pub fn bars(rows: &[Row]) -> String {
             String::new()
         };
         Look {
-            label: format!("{place}{} · {}", row.case, row.device.label()),
+            label: format!(
+                "{place}{} · {}",
+                words::on_path(&row.case, row.path),
+                row.device.label()
+            ),
             series: row.device.index as usize,
         }
     };
@@ -113,7 +117,8 @@ pub fn distributions(one: &Shown<'_>) -> String {
 pub fn distribution(one: &Shown<'_>, record: &Record) -> Option<String> {
     let figures = figures(record, &one.statement.predicate.measured.specs).ok()?;
     let timing = record.timing.as_ref()?;
-    let name = format!("{} {}", record.workload, record.case.name);
+    let case = words::on_path(&record.case.name, record.path);
+    let name = format!("{} {case}", record.workload);
     let svg = samples::svg(&name, timing, &figures, record.device as usize);
     let launches = match figures.launches_per_sample {
         1 => "one launch".to_owned(),
@@ -122,7 +127,7 @@ pub fn distribution(one: &Shown<'_>, record: &Record) -> Option<String> {
     Some(format!(
         "<figure>\n<figcaption><b>{}</b> {}<br>{} · {} samples of {launches}, {}, timed by {}</figcaption>\n{svg}\n</figure>\n",
         esc(&record.workload),
-        esc(&record.case.name),
+        esc(&case),
         duration(figures.time_ps.median.0),
         figures.samples,
         words::cache(timing.cache),

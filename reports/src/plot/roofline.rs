@@ -140,7 +140,7 @@ fn ceiling(one: &Candidate<'_>, per_second: f64) -> Ceiling {
         source: format!(
             "{} {}{}",
             one.record.workload,
-            one.record.case.name,
+            words::on_path(&one.record.case.name, one.record.path),
             caveats.collect::<String>()
         ),
     }
@@ -148,7 +148,11 @@ fn ceiling(one: &Candidate<'_>, per_second: f64) -> Ceiling {
 
 fn point(one: &Candidate<'_>) -> Point {
     Point {
-        name: format!("{} {}", one.record.workload, one.record.case.name),
+        name: format!(
+            "{} {}",
+            one.record.workload,
+            words::on_path(&one.record.case.name, one.record.path)
+        ),
         dtype: one.dtype,
         intensity: one.intensity,
         per_second: one.ops_per_second,

@@ -7,7 +7,7 @@ use crate::plain::{NAME_CHARS, visible};
 use crate::text::{Cell, Column, Terminal};
 use crate::units::significant;
 
-/// `format` of the JSON score: `score` of each of `devices[]` against its `reference`, with `cases[]` {`workload`, `case`,
+/// `format` of the JSON score: `score` of each of `devices[]` against its `reference`, by records of `path`, with `cases[]` {`workload`, `case`,
 /// `weight`, `ratio`, `low`, `high`} and in `neither[]` workloads that neither runs; `reference` and `scored` are digests, `weights` those that were given.
 pub const JSON_FORMAT: &str = "urn:hallmark:report:score:v1";
 
@@ -53,10 +53,11 @@ pub fn text(score: &Score, terminal: Terminal) -> String {
         named => format!("{}; every other case 1", named.join(", ")),
     };
     out += &format!(
-        "suite      {} {}, {}\nreference  {}\nscored     {}\nweights    {weights}\n",
+        "suite      {} {}, {}\npath       {}\nreference  {}\nscored     {}\nweights    {weights}\n",
         visible(&score.suite.name, NAME_CHARS),
         score.suite.version,
         score.suite.digest,
+        score.path.as_str(),
         score.reference,
         score.scored,
     );

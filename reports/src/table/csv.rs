@@ -74,7 +74,7 @@ fn what(row: &Row) -> [String; 19] {
         row.case.clone(),
         words::size(row.size).to_owned(),
         words::dims(&row.dims),
-        words::path(row.path).to_owned(),
+        row.path.as_str().to_owned(),
         row.cache.map(words::cache).unwrap_or_default().to_owned(),
         row.seed.to_string(),
         words::status(row.status).to_owned(),

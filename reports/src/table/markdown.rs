@@ -87,7 +87,7 @@ fn cells(row: &Row) -> [String; 11] {
         row.device.label(),
         row.workload.clone(),
         row.case.clone(),
-        words::path(row.path).to_owned(),
+        row.path.as_str().to_owned(),
         or_dash(row.time_text()),
         or_dash(row.interval_text()),
         or_dash(row.throughput_text()),

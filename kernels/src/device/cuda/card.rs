@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Conditions, Device as Facts, Moment};
+use attest::statement::{Conditions, Device as Facts, Moment, PathClass};
 use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError};
 use cudarc::nvrtc::Ptx;
@@ -89,11 +89,15 @@ impl Card {
         let outcome = guarded(|| calls().map_err(|error| error.to_string()));
         outcome
             .and_then(|done| done)
-            .map_err(|reason| DeviceError::Driver {
-                device: self.facts.id.clone(),
-                operation,
-                reason,
-            })
+            .map_err(|reason| self.failed(operation, reason))
+    }
+
+    pub(super) fn failed(&self, operation: &'static str, reason: String) -> DeviceError {
+        DeviceError::Driver {
+            device: self.facts.id.clone(),
+            operation,
+            reason,
+        }
     }
 
     /// The kernel's entry point, compiled by the driver at first use.
@@ -179,11 +183,14 @@ impl Device for Card {
         &self.uuid
     }
 
-    fn refusal(&self, workload: &Workload, dims: &Dims, input_sets: u32) -> Option<String> {
+    fn refusal(&self, workload: &Workload, path: PathClass, dims: &Dims, input_sets: u32) -> Option<String> {
         if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
             return Some(reason);
         }
-        let plan = (workload.plan)(dims, self.target());
+        let plan = match workload.plan_on(path, dims, self.target()) {
+            Ok(plan) => plan,
+            Err(reason) => return Some(reason),
+        };
         if let Some(launch) = plan.launches.iter().find(|launch| launch.kernel.ptx.is_none()) {
             return Some(format!("kernel {} has no CUDA code", launch.kernel.name));
         }
@@ -216,11 +223,12 @@ impl Device for Card {
     fn load(
         &self,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
-        let case = Case::load(self, workload, dims, inputs, input_sets)?;
+        let case = Case::load(self, workload, path, dims, inputs, input_sets)?;
         Ok(Box::new(case))
     }
 

@@ -6,7 +6,7 @@ use std::ffi::c_void;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Timer, TimerSource};
+use attest::statement::{PathClass, Timer, TimerSource};
 use cudarc::driver::sys::{self, CUdeviceptr};
 use cudarc::driver::{CudaFunction, DriverError};
 
@@ -84,12 +84,14 @@ impl<'card> Case<'card> {
     pub(super) fn load(
         card: &'card Card,
         workload: &Workload,
+        path: PathClass,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Self, DeviceError> {
         let opened = card.opened()?;
-        let plan = (workload.plan)(dims, card.target());
+        let plan = workload.plan_on(path, dims, card.target());
+        let plan = plan.map_err(|reason| card.failed("loading", reason))?;
         let functions = plan.launches.iter().map(|launch| card.function(launch.kernel));
         let functions = functions.collect::<Result<Vec<_>, _>>()?;
         card.call("asking for shared memory", || {

@@ -3,6 +3,7 @@
 
 use ash::vk;
 use attest::spec::{Dims, Tensor};
+use attest::statement::PathClass;
 use vulkano::VulkanObject;
 use vulkano::memory::MemoryHeapFlags;
 
@@ -16,6 +17,7 @@ pub(super) fn refusal(
     context: &Context,
     target: Target,
     workload: &Workload,
+    path: PathClass,
     dims: &Dims,
     input_sets: u32,
 ) -> Option<String> {
@@ -32,7 +34,10 @@ pub(super) fn refusal(
         Ok(bytes) => bytes,
         Err(reason) => return Some(reason),
     };
-    let plan = (workload.plan)(dims, target);
+    let plan = match workload.plan_on(path, dims, target) {
+        Ok(plan) => plan,
+        Err(reason) => return Some(reason),
+    };
     tensor_refusal(context, &bytes, &plan)
         .or_else(|| memory_refusal(context, &bytes, &plan, input_sets))
         .or_else(|| {

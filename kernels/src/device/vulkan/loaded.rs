@@ -19,7 +19,7 @@ use super::batch::Stopwatch;
 use super::context::{Context, Failure};
 use super::limits;
 use super::memory::{Memory, padded};
-use crate::workload::{Kind, Launch, POISON, Slot, Target, Whole, Workload};
+use crate::workload::{Kind, Launch, POISON, Plan, Slot, Whole, Workload};
 
 /// Launches kept in recorded batches before all are thrown away and recorded anew.
 const RECORDED_LAUNCHES: u64 = 1 << 16;
@@ -73,13 +73,13 @@ struct Work {
 impl LoadedCase {
     pub(super) fn new(
         context: Arc<Context>,
-        target: Target,
         workload: &Workload,
+        plan: &Plan,
         dims: &Dims,
         inputs: &[Vec<u8>],
         input_sets: u32,
     ) -> Result<Self, DeviceError> {
-        let work = Work::new(&context, target, workload, dims, input_sets.max(1))?;
+        let work = Work::new(&context, workload, plan, dims, input_sets.max(1))?;
         let mut case = Self {
             extents: Extents::new(&context.id, workload, dims, inputs, input_sets),
             context,
@@ -159,14 +159,13 @@ impl Loaded for LoadedCase {
 impl Work {
     fn new(
         context: &Arc<Context>,
-        target: Target,
         workload: &Workload,
+        plan: &Plan,
         dims: &Dims,
         sets: u32,
     ) -> Result<Self, DeviceError> {
         let bytes = limits::tensors(workload, dims).map_err(|reason| context.failure("loading", reason))?;
         let (input_bytes, output_bytes) = bytes.split_at(workload.spec.inputs.len());
-        let plan = (workload.plan)(dims, target);
         let memory = Memory::new(Arc::clone(context));
         let kind = workload.kind;
         let tensors = |sizes: &[u64], on_host: bool| {

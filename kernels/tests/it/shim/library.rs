@@ -8,7 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use attest::digest::Sha256;
 
-const HEADER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/shim/cuda_shim.h");
+/// In the order in which they stand before a source.
+const HEADERS: [&str; 2] = [
+    concat!(env!("CARGO_MANIFEST_DIR"), "/shim/cuda_shim.h"),
+    concat!(env!("CARGO_MANIFEST_DIR"), "/shim/mma.h"),
+];
 
 /// Contraction off: a product and a sum are rounded apart unless the source says `fma`, as `gemm.f32.exact` demands.
 const FLAGS: [&str; 10] = [
@@ -84,7 +88,10 @@ pub(crate) fn compiled(source: &Path) -> Result<PathBuf, String> {
     let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
     let text = read(source)?;
     let mut preludes: Vec<PathBuf> = Vec::new();
-    let mut identity = [read(HEADER.as_ref())?, FLAGS.concat().into_bytes(), text.clone()].concat();
+    let mut identity = [FLAGS.concat().into_bytes(), text.clone()].concat();
+    for header in HEADERS {
+        identity.extend(read(header.as_ref())?);
+    }
     let mut before = prelude(&text);
     while let Some(path) = before {
         let text = read(&path)?;
@@ -123,7 +130,7 @@ fn prelude(source: &[u8]) -> Option<PathBuf> {
 fn compile(source: &Path, preludes: &[PathBuf], library: &Path) -> Result<(), String> {
     let output = Command::new("g++")
         .args(FLAGS)
-        .args(["-include", HEADER])
+        .args(HEADERS.iter().flat_map(|header| ["-include", *header]))
         .args(
             preludes
                 .iter()

@@ -72,7 +72,7 @@ fn line(row: &Row, energy: bool) -> String {
     let dims = words::dims(&row.dims);
     let values = [
         format!("<span title=\"{}\">{}</span>", esc(&dims), esc(&row.case)),
-        words::path(row.path).to_owned(),
+        row.path.as_str().to_owned(),
         number(row.time_text().as_deref()),
         number(row.interval_text().as_deref()),
         number(row.throughput_text().as_deref()),
