@@ -136,7 +136,7 @@ fn key(row: &Row) -> Key<'_> {
         &row.workload,
         row.spec_digest,
         &row.case,
-        crate::words::path(row.path),
+        row.path.as_str(),
         row.mode == Some(Mode::Sustained),
     )
 }

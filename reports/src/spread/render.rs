@@ -7,7 +7,6 @@ use super::{DeviceSpread, Found, RecordSpread, Spread};
 use crate::plain::{NAME_CHARS, SENTENCE_CHARS, visible};
 use crate::text::{Cell, Column, Terminal};
 use crate::units::{duration, significant};
-use crate::words;
 
 /// `format` of the JSON spread: digests in `runs[]`, and `records[]` of each of `devices[]` with `mediansPs[]` in the order of
 /// the runs and `variationPpm`, or the `reason` why a run has none.
@@ -77,7 +76,7 @@ fn cells(record: &RecordSpread) -> Vec<Cell> {
     let texts = [
         visible(&record.workload, NAME_CHARS),
         visible(&record.case, NAME_CHARS),
-        words::path(record.path).to_owned(),
+        record.path.as_str().to_owned(),
         fastest,
         slowest,
         variation,
