@@ -1,5 +1,6 @@
 //! The command line. Flags stand over environment variables, those over the configuration file.
 
+mod generate;
 mod measure;
 mod prove;
 mod read;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use generate::{Generate, Weights};
 pub(crate) use measure::{Certify, Mode, Path, Run, Selection};
 pub(crate) use prove::{ProofChoice, Prove, Proving, SpotCheck};
 pub(crate) use read::{Believe, Compare, Import, Report, Score, Spread};
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Check a registry's data and re-derive its root
     Fsck(Fsck),
+    /// Run your own Llama checkpoint: token ids in, token ids and times out; no record comes of it
+    Generate(Generate),
     /// Measure a card's own ceilings: vendor matrix products and device copies
     Peers(Peers),
     /// Print the JSON Schema of a document, or the registry's OpenAPI

@@ -3,6 +3,7 @@
 mod certify;
 mod compare;
 mod devices;
+mod generate;
 mod import;
 mod keys;
 mod measure;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli) -> Done {
         Command::Trust(trust) => trust::run(trust, &config),
         Command::Serve(serve) => registry::serve(serve),
         Command::Fsck(fsck) => registry::fsck(&fsck),
+        Command::Generate(generate) => generate::run(&generate, cli.quiet),
         Command::Peers(peers) => peers::run(&peers),
         Command::Schema(schema) => shell::schema(schema.document),
         Command::Completions { shell } => shell::completions(shell),

@@ -8,11 +8,13 @@ pub mod vulkan;
 
 pub use cuda::peers;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, PathClass, Timer, TimerSource};
 
+use crate::program::Program;
 use crate::workload::Workload;
 
 /// What this machine offers: the CPU first, then Vulkan and CUDA devices in their drivers' order.
@@ -53,6 +55,9 @@ pub trait Device: Send {
         input_sets: u32,
     ) -> Result<Box<dyn Loaded + '_>, DeviceError>;
 
+    /// Memory for a program, cleared, and its launches made ready. Inputs are to be written.
+    fn prepare<'a>(&'a self, program: &'a Program) -> Result<Box<dyn Running + 'a>, DeviceError>;
+
     /// Clock, power, temperature, throttling and company, as far as the system tells.
     fn conditions(&self, moment: Moment) -> Conditions;
 
@@ -92,6 +97,18 @@ pub trait Loaded {
 
     /// Gives an input new contents, as long as the old, in every set: a new seed for what is loaded.
     fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError>;
+}
+
+/// A program in a device's memory.
+pub trait Running {
+    /// Gives an input its contents, all of them.
+    fn write(&mut self, input: usize, bytes: &[u8]) -> Result<(), DeviceError>;
+
+    /// Runs a phase once and waits for it.
+    fn run(&mut self, phase: usize) -> Result<Elapsed, DeviceError>;
+
+    /// Some bytes of an output.
+    fn read(&mut self, output: usize, range: Range<usize>) -> Result<Vec<u8>, DeviceError>;
 }
 
 /// One batch by two clocks.

@@ -7,7 +7,9 @@
 pub mod catalogue;
 pub mod check;
 pub mod device;
+pub mod generate;
 pub mod inputs;
+pub mod program;
 pub mod tree;
 pub mod workload;
 

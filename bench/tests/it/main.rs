@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod configuration;
+mod generate;
 mod import;
 mod interrupted;
 mod journey;

@@ -1,5 +1,6 @@
 //! The processor, driven through rayon.
 
+mod program;
 pub(super) mod system;
 
 use std::time::Instant;
@@ -8,8 +9,9 @@ use attest::spec::Dims;
 use attest::statement::{Conditions, Device as Facts, Moment, PathClass, Timer, TimerSource};
 
 use super::extents::Extents;
-use super::{Device, DeviceError, Elapsed, Loaded};
+use super::{Device, DeviceError, Elapsed, Loaded, Running};
 use crate::aligned::Buffer;
+use crate::program::Program;
 use crate::workload::{CPU, CpuKernel, POISON, Workload, bytes};
 use system::System;
 
@@ -122,6 +124,10 @@ impl Device for Cpu {
                 .collect::<Result<_, _>>()?,
             next: 0,
         }))
+    }
+
+    fn prepare<'a>(&'a self, program: &'a Program) -> Result<Box<dyn Running + 'a>, DeviceError> {
+        Ok(Box::new(program::Resident::new(self, program)?))
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use attest::spec::Dims;
 
 use super::DeviceError;
+use crate::program::Program;
 use crate::workload::{Workload, bytes};
 
 /// Dense bytes of each tensor of one set.
@@ -23,6 +24,15 @@ impl Extents {
             inputs: inputs.iter().map(|bytes| bytes.len() as u64).collect(),
             outputs: outputs.map(|tensor| bytes(tensor, dims)).collect(),
             sets: sets.max(1),
+        }
+    }
+
+    pub(crate) fn of_program(device: &str, program: &Program) -> Self {
+        Self {
+            device: device.to_owned(),
+            inputs: program.inputs.clone(),
+            outputs: program.outputs.clone(),
+            sets: 1,
         }
     }
 

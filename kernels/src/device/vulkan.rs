@@ -21,10 +21,11 @@ use attest::spec::Dims;
 use attest::statement::{Api, Conditions, Device as Facts, DeviceKind, Moment, PathClass};
 
 use super::cpu::system::{self, System};
-use super::{Absent, Device, DeviceError, Loaded, nvml};
+use super::{Absent, Device, DeviceError, Loaded, Running, nvml};
+use crate::program::Program;
 use crate::workload::{Target, Workload};
 use context::Context;
-use loaded::LoadedCase;
+use loaded::{LoadedCase, LoadedProgram};
 
 /// Every usable Vulkan device, and why others are not usable.
 pub fn discover() -> (Vec<Box<dyn Device>>, Vec<Absent>) {
@@ -122,6 +123,14 @@ impl Device for VulkanDevice {
                 input_sets,
             )
         };
+        match catch_unwind(AssertUnwindSafe(load)) {
+            Ok(loaded) => Ok(Box::new(loaded?)),
+            Err(panic) => Err(self.context.failure("loading", panic_text(&*panic))),
+        }
+    }
+
+    fn prepare<'a>(&'a self, program: &'a Program) -> Result<Box<dyn Running + 'a>, DeviceError> {
+        let load = || LoadedProgram::new(Arc::clone(&self.context), self.target, program);
         match catch_unwind(AssertUnwindSafe(load)) {
             Ok(loaded) => Ok(Box::new(loaded?)),
             Err(panic) => Err(self.context.failure("loading", panic_text(&*panic))),

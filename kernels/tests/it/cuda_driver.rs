@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::harness::{dims, expect_right, expect_right_on, fresh_seed};
 use crate::shim::library::compiled;
-use crate::{parts, tree};
+use crate::{generate, parts, tree};
 
 const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -194,6 +194,7 @@ fn a_card_that_is_a_fake() {
     let gemm = find("gemm.i8.v1").expect("in the catalogue");
     parts::expect_refusals(card.as_ref(), gemm, &dims(&[("m", 3), ("n", 5), ("k", 7)]));
     tree::expect_trees(card.as_ref());
+    generate::expect_the_tokens_of_transformers(card.as_ref());
     batches_agree_with_the_host(card.as_ref(), WORKLOADS[0]);
     launches_rotate_over_the_sets(card.as_ref(), WORKLOADS[0]);
     too_much_is_refused_and_reported(card.as_ref(), WORKLOADS[0]);

@@ -4,6 +4,7 @@ mod autograd;
 mod cuda_driver;
 mod device_code;
 mod folders;
+mod generate;
 mod harness;
 mod lengths;
 mod memory;

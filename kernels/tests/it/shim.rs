@@ -7,6 +7,7 @@
 
 mod guarded;
 pub(crate) mod library;
+mod program;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use attest::spec::Dims;
 use attest::statement::{
     Api, Conditions, Device as Facts, DeviceKind, Driver, Moment, PathClass, Timer, TimerSource,
 };
-use kernels::device::{Device, DeviceError, Elapsed, Loaded};
+use kernels::device::{Device, DeviceError, Elapsed, Loaded, Running};
+use kernels::program::Program;
 use kernels::workload::{Launch, POISON, Slot, Target, Whole, Workload, bytes};
 
 use guarded::{Flush, Guarded};
@@ -56,6 +58,16 @@ impl Shim {
         }
     }
 
+    fn library(&self, launch: &Launch) -> Result<Library, DeviceError> {
+        let source = format!(
+            "{}/src/{}/{}.cu",
+            env!("CARGO_MANIFEST_DIR"),
+            launch.kernel.folder,
+            launch.kernel.name
+        );
+        Library::of(source.as_ref()).map_err(self.failed("compiling a kernel"))
+    }
+
     fn failed(&self, operation: &'static str) -> impl Fn(String) -> DeviceError {
         move |reason| DeviceError::Driver {
             device: self.facts.id.clone(),
@@ -89,16 +101,8 @@ impl Device for Shim {
         let plan = workload
             .plan_on(path, dims, self.target)
             .map_err(self.failed("loading"))?;
-        let kernel = |launch: &Launch| {
-            let source = format!(
-                "{}/src/{}/{}.cu",
-                env!("CARGO_MANIFEST_DIR"),
-                launch.kernel.folder,
-                launch.kernel.name
-            );
-            Library::of(source.as_ref()).map_err(self.failed("compiling a kernel"))
-        };
-        let libraries = plan.launches.iter().map(kernel).collect::<Result<_, _>>()?;
+        let libraries = plan.launches.iter().map(|launch| self.library(launch));
+        let libraries = libraries.collect::<Result<_, _>>()?;
         let sets = (0..input_sets).map(|set| {
             let flush = if set % 2 == 0 { Flush::End } else { Flush::Start };
             let outputs = workload.spec.outputs.iter();
@@ -121,6 +125,10 @@ impl Device for Shim {
             libraries,
             launches: plan.launches,
         }))
+    }
+
+    fn prepare<'a>(&'a self, program: &'a Program) -> Result<Box<dyn Running + 'a>, DeviceError> {
+        Ok(Box::new(program::Resident::new(self, program)?))
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {

@@ -17,10 +17,11 @@ use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaContext, CudaEvent, CudaFunction, CudaStream, DriverError};
 use cudarc::nvrtc::Ptx;
 
-use super::super::{Device, DeviceError, Elapsed, Loaded, nvml};
+use super::super::{Device, DeviceError, Elapsed, Loaded, Running, nvml};
 use super::gate::Gate;
-use super::loaded::{Case, footprint};
+use super::loaded::{Case, LoadedProgram, footprint};
 use super::probe::guarded;
+use crate::program::Program;
 use crate::workload::{Kernel, Target, Workload, dim};
 
 /// Device memory left to the driver, at most an eighth of it: contexts, code, and the display of a desktop card.
@@ -75,7 +76,7 @@ impl Card {
     }
 
     /// What of the card's memory cases may take when nothing else is on it.
-    fn usable_bytes(&self) -> u64 {
+    pub(super) fn usable_bytes(&self) -> u64 {
         let memory = self.facts.memory_bytes;
         memory - RESERVED_BYTES.min(memory / 8)
     }
@@ -230,6 +231,10 @@ impl Device for Card {
     ) -> Result<Box<dyn Loaded + '_>, DeviceError> {
         let case = Case::load(self, workload, path, dims, inputs, input_sets)?;
         Ok(Box::new(case))
+    }
+
+    fn prepare<'a>(&'a self, program: &'a Program) -> Result<Box<dyn Running + 'a>, DeviceError> {
+        Ok(Box::new(LoadedProgram::new(self, program)?))
     }
 
     fn conditions(&self, moment: Moment) -> Conditions {

@@ -2,13 +2,18 @@
 
 #![allow(unsafe_code, reason = "kernels take raw device pointers")]
 
+mod program;
+
 use std::ffi::c_void;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attest::spec::Dims;
 use attest::statement::{PathClass, Timer, TimerSource};
 use cudarc::driver::sys::{self, CUdeviceptr};
-use cudarc::driver::{CudaFunction, DriverError};
+use cudarc::driver::{CudaFunction, CudaStream, DriverError};
+
+pub(super) use program::LoadedProgram;
 
 use super::super::extents::Extents;
 use super::super::{Device, DeviceError, Elapsed, Loaded, host_timer};
@@ -151,28 +156,12 @@ impl<'card> Case<'card> {
             if self.kind.copies() {
                 return Ok(vec![Step::Copy(Copy::new(stream, &uploaded[0], &outputs[0])?)]);
             }
-            let address = |slot: &Slot| {
-                let (whole, offset, _) = slot.stretch();
-                let buffer = match whole {
-                    Whole::Input(index) => &uploaded[index],
-                    Whole::Output(index) => &outputs[index],
-                    Whole::Scratch(index) => &self.scratch[index],
-                };
-                buffer.address(stream).map(|address| address + offset)
-            };
-            let call = |(launch, function): (&Launch, &CudaFunction)| {
-                let addresses = launch
-                    .buffers
-                    .iter()
-                    .map(address)
-                    .collect::<Result<Vec<_>, _>>()?;
-                Ok(Step::Call(Call::new(launch, function.clone(), addresses)))
-            };
-            plan.launches
-                .iter()
-                .zip(functions)
-                .map(call)
-                .collect::<Result<_, DriverError>>()
+            bound(
+                stream,
+                &plan.launches,
+                functions,
+                [&uploaded, &outputs, &self.scratch],
+            )
         })?;
         self.sets.push(Set {
             inputs: uploaded,
@@ -216,6 +205,31 @@ impl<'card> Case<'card> {
             self.opened.stream.synchronize()
         })
     }
+}
+
+/// Launches on inputs, outputs and scratch.
+fn bound(
+    stream: &Arc<CudaStream>,
+    launches: &[Launch],
+    functions: &[CudaFunction],
+    [inputs, outputs, scratch]: [&[Buffer]; 3],
+) -> Result<Vec<Step>, DriverError> {
+    let address = |slot: &Slot| {
+        let (whole, offset, _) = slot.stretch();
+        let buffer = match whole {
+            Whole::Input(index) => &inputs[index],
+            Whole::Output(index) => &outputs[index],
+            Whole::Scratch(index) => &scratch[index],
+        };
+        buffer.address(stream).map(|address| address + offset)
+    };
+    let call = |(launch, function): (&Launch, &CudaFunction)| {
+        let addresses = { launch.buffers.iter() }
+            .map(address)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Step::Call(Call::new(launch, function.clone(), addresses)))
+    };
+    launches.iter().zip(functions).map(call).collect()
 }
 
 /// Lets a function have more dynamic shared memory than the 48 KiB that every block may have.

@@ -10,6 +10,7 @@ use vulkano::memory::MemoryHeapFlags;
 use super::context::Context;
 use super::facts;
 use super::memory::{STAGING_BYTES, padded};
+use crate::program::{Phases, Program};
 use crate::workload::{Launch, Plan, Target, Workload};
 
 /// Why the device cannot run the case.
@@ -47,6 +48,21 @@ pub(super) fn refusal(
         })
 }
 
+/// Why the device cannot run a program.
+pub(super) fn program_refusal(context: &Context, program: &Program, phases: &Phases) -> Option<String> {
+    let buffers = [&program.inputs[..], &program.outputs, &phases.scratch].concat();
+    let launches = phases.launches.iter().flatten();
+    let wanted = program.footprint(phases, padded(1)).saturating_add(STAGING_BYTES);
+    let free = free_bytes(context);
+    let memory =
+        || (wanted > free).then(|| format!("{wanted} bytes wanted, the memory heap has {free} free"));
+    largest_refusal(context, &buffers).or_else(memory).or_else(|| {
+        launches
+            .into_iter()
+            .find_map(|launch| launch_refusal(context, launch))
+    })
+}
+
 /// Bytes of each input and then of each output.
 pub(super) fn tensors(workload: &Workload, dims: &Dims) -> Result<Vec<u64>, String> {
     workload
@@ -74,16 +90,14 @@ pub(super) fn push_bytes(launch: &Launch) -> u32 {
 }
 
 fn tensor_refusal(context: &Context, bytes: &[u64], plan: &Plan) -> Option<String> {
+    largest_refusal(context, &[bytes, &plan.scratch].concat())
+}
+
+fn largest_refusal(context: &Context, bytes: &[u64]) -> Option<String> {
     let properties = context.physical().properties();
     let range = u64::from(properties.max_storage_buffer_range);
     let allocation = properties.max_memory_allocation_size.unwrap_or(u64::MAX);
-    let largest = bytes
-        .iter()
-        .chain(&plan.scratch)
-        .copied()
-        .map(padded)
-        .max()
-        .unwrap_or(0);
+    let largest = bytes.iter().copied().map(padded).max().unwrap_or(0);
     if largest > range {
         return Some(format!(
             "a tensor of {largest} bytes exceeds the device's maxStorageBufferRange of {range} bytes"

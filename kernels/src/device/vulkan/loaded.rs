@@ -1,5 +1,7 @@
 //! A case on a Vulkan device: its tensors, its launches, and the batches recorded so far.
 
+mod program;
+
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use vulkano::command_buffer::CommandBuffer;
 use vulkano::descriptor_set::allocator::StandardDescriptorSetAllocator;
 use vulkano::descriptor_set::{DescriptorSet, WriteDescriptorSet};
 use vulkano::pipeline::{ComputePipeline, Pipeline};
+
+pub(super) use program::LoadedProgram;
 
 use super::super::extents::Extents;
 use super::super::{DeviceError, Elapsed, Loaded, host_timer};

@@ -1,0 +1,126 @@
+"""Greedy tokens of `hallmark generate` against those of transformers on the CPU, token by token.
+
+    llm_greedy.py PROGRAM [DEVICE...]  makes checkpoints, generates with both, compares; exit 1 when one token differs
+    llm_greedy.py --golden FOLDER      writes the checkpoint and the tokens that the Rust tests hold themselves to
+
+Needs torch, transformers and safetensors. The checkpoints are small networks of Llama's form with grouped queries and heads
+wider than their share of the hidden size. Their weights are whole multiples of a power of two, at most 8 of them: f16, bf16 and
+f32 files hold the same numbers, and so do 4-bit blocks.
+
+Two programs agree on a token only while the largest logit leads by more than they err. Of many prompts the one is taken whose
+smallest lead over the whole text, in standard deviations of the logits, is widest; it is printed, and must be ten times what
+f16 between operations errs by. With 4-bit weights activations are rounded to i8, which errs by ten times more.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+SEEDS, PROMPTS = 14, 1024
+TOKENS = 16
+PROMPT = 11
+# Of a standard deviation of the logits: ten times the 5e-3 by which f16 between operations errs here.
+LEAD = 0.05
+
+SMALL = dict(vocab_size=96, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4,
+             num_key_value_heads=2, head_dim=16, max_position_embeddings=64, rope_theta=10000.0)
+WIDE = dict(vocab_size=257, hidden_size=96, intermediate_size=160, num_hidden_layers=4, num_attention_heads=12,
+            num_key_value_heads=3, head_dim=8, max_position_embeddings=128, rope_theta=500000.0)
+
+
+def network(sizes, seed, tied):
+    config = LlamaConfig(**sizes, rms_norm_eps=1e-5, tie_word_embeddings=tied, bos_token_id=None, eos_token_id=None,
+                         pad_token_id=None)
+    model = LlamaForCausalLM(config).eval()
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if weights.dim() == 1:
+                weights.copy_(torch.randint(32, 97, weights.shape, generator=draw) / 64)
+                continue
+            nibbles = torch.randint(-8, 8, weights.shape, generator=draw).view(-1, 32)
+            nibbles[:, 7] = -8  # the largest of each block of 32, from which 4-bit scales follow
+            weights.copy_(nibbles.view(weights.shape) * scale(name, weights.shape[1]))
+    return model
+
+
+def scale(name, inner):
+    """A power of two with which products of values of size one are of size one; queries and keys are twice that."""
+    power = round(-0.5 * torch.tensor(21.5 * inner).log2().item())
+    if "embed" in name:
+        return 2.0**-3
+    return 2.0 ** (power + ("q_proj" in name or "k_proj" in name))
+
+
+def greedy(model, prompts):
+    """Tokens after each prompt, their logits, and each text's smallest lead of a largest logit."""
+    with torch.no_grad():
+        made = model.generate(prompts, attention_mask=torch.ones_like(prompts), max_new_tokens=TOKENS, do_sample=False,
+                              return_dict_in_generate=True, output_logits=True)
+    logits = torch.stack(made.logits, dim=1)
+    top = logits.topk(2).values
+    return made.sequences[:, PROMPT:], logits, ((top[..., 0] - top[..., 1]) / logits.std(dim=2)).min(dim=1).values
+
+
+def best(sizes, tied):
+    """The network and the prompt whose text is decided most clearly, and not by one token over and over."""
+    found = (0.0,)
+    for seed in range(SEEDS):
+        model = network(sizes, seed, tied)
+        prompts = torch.randint(0, sizes["vocab_size"], (PROMPTS, PROMPT), generator=torch.Generator().manual_seed(seed))
+        tokens, logits, leads = greedy(model, prompts)
+        distinct = torch.tensor([len(set(text)) >= TOKENS // 2 for text in tokens.tolist()])
+        lead, at = (leads * distinct).max(dim=0)
+        if lead > found[0]:
+            found = lead.item(), (seed, at.item()), model, prompts[at].tolist(), tokens[at].tolist(), logits[at]
+    lead, place, *rest = found
+    print(f"seed and prompt {place}: the largest logit leads by {lead:.3f} standard deviations at least")
+    if lead < LEAD:
+        sys.exit(f"error: a lead of {lead:.3f} is below {LEAD}: take more seeds")
+    return rest
+
+
+def golden(folder):
+    model, prompt, tokens, logits = best(SMALL, tied=False)
+    model.to(torch.float16).save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    expected = {"prompt": prompt, "tokens": tokens, "logits": [[round(x, 5) for x in row] for row in logits.tolist()]}
+    (folder / "greedy.json").write_text(json.dumps(expected) + "\n")
+
+
+def compare(program, devices):
+    wrong = 0
+    for name, sizes, tied, dtype, shard in [
+        ("f16, one file", SMALL, False, torch.float16, "1GB"),
+        ("bf16, shards, one matrix for both ends", WIDE, True, torch.bfloat16, "100KB"),
+        ("f32, shards", WIDE, False, torch.float32, "300KB"),
+    ]:
+        model, prompt, tokens, _ = best(sizes, tied)
+        with tempfile.TemporaryDirectory() as folder:
+            model.to(dtype).save_pretrained(folder, max_shard_size=shard)
+            files = len(list(Path(folder).glob("*.safetensors")))
+            for device in devices:
+                got = generated(program, folder, device, prompt)
+                wrong += got != tokens
+                print(f"{'ok' if got == tokens else 'NO'}  {name} ({files}): {device} {got}" + ("" if got == tokens else f", transformers {tokens}"))
+    return wrong
+
+
+def generated(program, folder, device, prompt):
+    command = [program, "--quiet", "generate", "--model", folder, "--device", device, "--tokens", str(TOKENS), "--format", "json",
+               "--prompt-ids", ",".join(map(str, prompt))]
+    answer = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return answer["devices"][0]["ids"]
+
+
+if len(sys.argv) == 3 and sys.argv[1] == "--golden":
+    golden(Path(sys.argv[2]))
+elif len(sys.argv) >= 2 and not sys.argv[1].startswith("-"):
+    sys.exit(min(compare(sys.argv[1], sys.argv[2:] or ["cpu:0", "vulkan:0"]), 1))
+else:
+    sys.exit(__doc__)

@@ -1,0 +1,236 @@
+//! `config.json` of a Llama checkpoint: what of it is supported, and the rest refused.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::error::GenerateError;
+use crate::llama::Model;
+
+/// What a checkpoint's `config.json` says.
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) model: Model,
+    /// Whether the embedding's matrix gives the logits too.
+    pub(super) tied: bool,
+    /// Tokens of a text that the network was made for.
+    pub(super) longest: usize,
+    theta: f64,
+}
+
+/// That of `rmsnorm.f16`, which its kernels have built in.
+const EPSILON: f64 = 1e-5;
+
+/// No size of a network is larger, so that no product of two or three overflows.
+const MOST: u64 = 1 << 22;
+
+const MOST_LAYERS: usize = 1024;
+
+/// What the kernels of attention load at once of a head, and the longest that they hold.
+const HEAD_VECTOR: usize = 8;
+const LONGEST_HEAD: usize = 128;
+
+impl Config {
+    pub(super) fn read(folder: &Path) -> Result<Self, GenerateError> {
+        let path = folder.join("config.json");
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let reason = if folder.is_dir() {
+                    "there is no config.json"
+                } else {
+                    "there is no such folder"
+                };
+                return Err(GenerateError::NoCheckpoint {
+                    path: folder.to_owned(),
+                    reason: reason.to_owned(),
+                });
+            }
+            read => read.map_err(|source| GenerateError::Unreadable {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        let damaged = |reason: String| GenerateError::Damaged {
+            path: path.clone(),
+            reason,
+        };
+        let fields = serde_json::from_str(&text).map_err(|error| damaged(format!("is not JSON: {error}")))?;
+        let fields = Fields { path, fields };
+        fields.expect_llama()?;
+        fields.config()
+    }
+
+    /// Cosine and sine of each pair's angle at every position below `room`: `room * head` f32.
+    pub(super) fn turns(&self, room: usize) -> Vec<u8> {
+        let head = self.model.head;
+        let step = |pair: usize| self.theta.powf(-((2 * pair) as f64) / head as f64);
+        let steps: Vec<f64> = (0..head / 2).map(step).collect();
+        let turns = |position: usize| {
+            let angles = steps.iter().map(move |step| position as f64 * step);
+            angles.flat_map(|angle| [angle.cos() as f32, angle.sin() as f32])
+        };
+        let table: Vec<f32> = (0..room).into_par_iter().flat_map_iter(turns).collect();
+        table.into_iter().flat_map(f32::to_le_bytes).collect()
+    }
+}
+
+struct Fields {
+    path: PathBuf,
+    fields: Map<String, Value>,
+}
+
+impl Fields {
+    /// Refuses what the kernels do not compute.
+    fn expect_llama(&self) -> Result<(), GenerateError> {
+        const LLAMA: &str = "LlamaForCausalLM";
+        match (self.field("architectures"), self.field("model_type")) {
+            (Some(Value::Array(names)), _) if names.iter().any(|name| name == LLAMA) => {}
+            (None, Some(kind)) if kind == "llama" => {}
+            (Some(found), _) | (None, Some(found)) => {
+                return Err(self.unsupported("the architecture", found, "supported is LlamaForCausalLM"));
+            }
+            (None, None) => {
+                return Err(self.unsupported(
+                    "the architecture",
+                    &Value::Null,
+                    "supported is LlamaForCausalLM",
+                ));
+            }
+        }
+        let plain: [(&str, &[Value], &str); 8] = [
+            ("hidden_act", &["silu".into()], "supported is silu"),
+            (
+                "attention_bias",
+                &[false.into()],
+                "supported is attention without biases",
+            ),
+            (
+                "mlp_bias",
+                &[false.into()],
+                "supported are products without biases",
+            ),
+            ("rope_scaling", &[], "supported is rope without scaling"),
+            (
+                "quantization_config",
+                &[],
+                "supported are weights in f16, bf16 or f32",
+            ),
+            (
+                "partial_rotary_factor",
+                &[1.0.into(), 1.into()],
+                "supported are heads that are turned whole",
+            ),
+            (
+                "torch_dtype",
+                &DTYPES.map(Value::from),
+                "supported are float16, bfloat16 and float32",
+            ),
+            (
+                "dtype",
+                &DTYPES.map(Value::from),
+                "supported are float16, bfloat16 and float32",
+            ),
+        ];
+        for (name, allowed, supported) in plain {
+            match self.field(name) {
+                Some(found) if !allowed.contains(found) => {
+                    return Err(self.unsupported(name, found, supported));
+                }
+                _ => {}
+            }
+        }
+        // The default of the format where it says nothing is another one.
+        let epsilon = self.field("rms_norm_eps").cloned().unwrap_or_else(|| 1e-6.into());
+        match epsilon.as_f64() {
+            Some(EPSILON) => Ok(()),
+            _ => Err(self.unsupported(
+                "rms_norm_eps",
+                &epsilon,
+                "supported is 1e-5, which the kernels of RMSNorm have",
+            )),
+        }
+    }
+
+    fn config(&self) -> Result<Config, GenerateError> {
+        let hidden = self.size("hidden_size", None)?;
+        let heads = self.size("num_attention_heads", None)?;
+        let model = Model {
+            layers: self.size("num_hidden_layers", None)?,
+            hidden,
+            heads,
+            kvheads: self.size("num_key_value_heads", Some(heads))?,
+            head: self.size("head_dim", Some(hidden / heads))?,
+            ffn: self.size("intermediate_size", None)?,
+            vocab: self.size("vocab_size", None)?,
+        };
+        if model.layers > MOST_LAYERS {
+            let supported = format!("supported are up to {MOST_LAYERS}");
+            return Err(self.unsupported("num_hidden_layers", &model.layers.into(), &supported));
+        }
+        if !model.head.is_multiple_of(HEAD_VECTOR) || model.head > LONGEST_HEAD {
+            let supported = format!("supported are multiples of {HEAD_VECTOR} up to {LONGEST_HEAD}");
+            return Err(self.unsupported("head_dim", &model.head.into(), &supported));
+        }
+        if !model.heads.is_multiple_of(model.kvheads) {
+            let found = Value::from(model.kvheads);
+            let supported = format!("num_attention_heads of {heads} must be a multiple of it");
+            return Err(self.unsupported("num_key_value_heads", &found, &supported));
+        }
+        Ok(Config {
+            model,
+            tied: self.field("tie_word_embeddings") == Some(&true.into()),
+            longest: self.size("max_position_embeddings", Some(2048))?,
+            theta: self.theta()?,
+        })
+    }
+
+    /// Beside the other fields, or in `rope_parameters` as newer writers have it.
+    fn theta(&self) -> Result<f64, GenerateError> {
+        let supported = "supported is rope of the type default, with a theta above 1";
+        let theta = match self.field("rope_parameters") {
+            None => self.field("rope_theta"),
+            Some(Value::Object(fields)) if fields.get("rope_type").is_none_or(|kind| kind == "default") => {
+                fields.get("rope_theta").or(self.field("rope_theta"))
+            }
+            Some(found) => return Err(self.unsupported("rope_parameters", found, supported)),
+        };
+        let Some(theta) = theta else { return Ok(10_000.0) };
+        match theta.as_f64() {
+            Some(number) if number > 1.0 => Ok(number),
+            _ => Err(self.unsupported("rope_theta", theta, supported)),
+        }
+    }
+
+    fn size(&self, name: &str, default: Option<usize>) -> Result<usize, GenerateError> {
+        let supported = format!("it must be an integer from 1 to {MOST}");
+        match (self.field(name), default) {
+            (None, Some(default)) if default > 0 => Ok(default),
+            (None, _) => Err(self.unsupported(name, &Value::Null, &supported)),
+            (Some(found), _) => match found.as_u64() {
+                Some(size @ 1..=MOST) => Ok(size as usize),
+                _ => Err(self.unsupported(name, found, &supported)),
+            },
+        }
+    }
+
+    /// A field that is not null.
+    fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    fn unsupported(&self, field: &str, found: &Value, supported: &str) -> GenerateError {
+        GenerateError::Unsupported {
+            path: self.path.clone(),
+            field: field.to_owned(),
+            found: if found.is_null() {
+                "absent".to_owned()
+            } else {
+                found.to_string()
+            },
+            supported: supported.to_owned(),
+        }
+    }
+}
+
+const DTYPES: [&str; 3] = ["float16", "bfloat16", "float32"];

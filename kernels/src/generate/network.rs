@@ -1,0 +1,266 @@
+//! The network as stages: a prompt all at once, then token after token, each over the keys and values of those before it.
+//!
+//! With weights in f16 a prompt runs as `llm.prefill` does and a token as `llm.decode`, with `gemv.f16` for its products. With
+//! 4-bit weights all tokens run one by one as `llm.decode` has them. What the tokens leave stays in the device's memory: the
+//! id that the largest logit picks is the next one's input.
+
+mod prompt;
+mod token;
+mod weights;
+
+use super::config::Config;
+use super::inputs::Inputs;
+use super::steps::PLACE;
+use super::{Request, Weights};
+use crate::llama::Model;
+use crate::program::Program;
+use crate::specify::dims_of;
+use crate::stages::{Op, Stage};
+use crate::workload::Slot;
+use crate::{attention_decode_f16, embedding_gather_f16, rmsnorm_f16, sampling_topk, swiglu_f16};
+use crate::{quantize, residual};
+pub(super) use weights::tensors;
+use weights::{Fixed, Layer};
+
+pub(super) const LOGITS: usize = 0;
+pub(super) const PICKED: usize = 1;
+
+/// Places in scratch: the trunk before and after attention, what a norm gives, queries and keys before they are turned,
+/// queries, what attention gives, a branch, gate and up and their product; of a single token what products take (integers
+/// and scales) and give (sums in f32), queries and keys unturned, gate and up beside each other, new keys and values of all
+/// layers; what sampling draws; the position, its turns and its id; keys and values.
+const TRUNK: Slot = Slot::Scratch(0);
+const MIDDLE: Slot = Slot::Scratch(1);
+const NORMED: Slot = Slot::Scratch(2);
+const Q: Slot = Slot::Scratch(3);
+const K: Slot = Slot::Scratch(4);
+const Q_TURNED: Slot = Slot::Scratch(5);
+const ATTENDED: Slot = Slot::Scratch(6);
+const BRANCH: Slot = Slot::Scratch(7);
+const GATES: Slot = Slot::Scratch(8);
+const UPS: Slot = Slot::Scratch(9);
+const GATED: Slot = Slot::Scratch(10);
+const INTEGERS: Slot = Slot::Scratch(11);
+const SCALES: Slot = Slot::Scratch(12);
+const SUMS: Slot = Slot::Scratch(13);
+const UNTURNED: Slot = Slot::Scratch(14);
+const GATES_UPS: Slot = Slot::Scratch(15);
+const NEW_KEYS: Slot = Slot::Scratch(16);
+const NEW_VALUES: Slot = Slot::Scratch(17);
+const DRAWN: Slot = Slot::Scratch(18);
+const POSITION: Slot = Slot::Scratch(19);
+const TURNS: Slot = Slot::Scratch(20);
+const NEXT: Slot = Slot::Scratch(21);
+const KEYS: Slot = Slot::Scratch(22);
+const VALUES: Slot = Slot::Scratch(23);
+
+const HALF: usize = 2;
+const SINGLE: usize = 4;
+
+const BLOCK: usize = quantize::BLOCK;
+const PAGE: usize = attention_decode_f16::PAGE;
+
+/// Parts of a buffer begin at multiples of so many elements, of two bytes or four.
+const APART: usize = 128;
+
+struct Network<'a> {
+    model: Model,
+    request: &'a Request,
+    /// Tokens for which there are keys and values, in whole pages.
+    room: usize,
+    fixed: Fixed,
+    layers: Vec<Layer>,
+}
+
+/// Why no kernel runs such a network, in words.
+fn refusal(model: Model, weights: Weights) -> Option<String> {
+    let multiple = match weights {
+        Weights::F16 => 8,
+        Weights::Q4 => BLOCK,
+    };
+    let sizes = [
+        ("hidden_size", model.hidden),
+        ("intermediate_size", model.ffn),
+        ("num_attention_heads * head_dim", model.queries()),
+    ];
+    let odd = { sizes.into_iter() }.find(|(_, size)| !size.is_multiple_of(multiple));
+    odd.map(|(name, size)| {
+        format!(
+            "{name} of {size} is no multiple of the {multiple} weights that kernels with {} weights take at once",
+            weights.as_str()
+        )
+    })
+}
+
+/// Phases: the prompt, or with 4-bit weights only its beginning; then a token.
+pub(super) fn program(config: &Config, request: &Request) -> Result<(Program, Inputs), String> {
+    if let Some(reason) = refusal(config.model, request.weights) {
+        return Err(reason);
+    }
+    let mut inputs = Inputs::default();
+    let network = Network::new(config, request, &mut inputs);
+    let phases = match request.weights {
+        Weights::F16 => vec![network.prompt(), network.token()],
+        Weights::Q4 => vec![vec![network.place(1)], network.token()],
+    };
+    let outputs = vec![(SINGLE * config.model.vocab) as u64, SINGLE as u64];
+    let program = Program::new(inputs.sizes.clone(), outputs, network.scratch(), phases)?;
+    Ok((program, inputs))
+}
+
+impl<'a> Network<'a> {
+    fn new(config: &Config, request: &'a Request, inputs: &mut Inputs) -> Self {
+        let model = config.model;
+        let room = (request.prompt.len() + request.tokens).next_multiple_of(PAGE);
+        let fixed = Fixed::new(config, request, room, inputs);
+        let layers = (0..model.layers).map(|layer| Layer::new(model, layer, request.weights, inputs));
+        Self {
+            model,
+            request,
+            room,
+            fixed,
+            layers: layers.collect(),
+        }
+    }
+
+    /// Tokens that run at once.
+    fn rows(&self) -> usize {
+        match self.request.weights {
+            Weights::F16 => self.request.prompt.len(),
+            Weights::Q4 => 1,
+        }
+    }
+
+    fn scratch(&self) -> Vec<u64> {
+        let Model {
+            layers, hidden, ffn, ..
+        } = self.model;
+        let (rows, queries, keys) = (self.rows(), self.model.queries(), self.model.keys());
+        let widest = hidden.max(queries).max(ffn);
+        let cache = HALF * layers * self.room * keys;
+        let bytes = [
+            HALF * rows * hidden,
+            HALF * rows * hidden,
+            HALF * rows * hidden,
+            HALF * rows * queries,
+            HALF * rows * keys,
+            HALF * rows * queries,
+            HALF * rows * queries,
+            HALF * rows * hidden,
+            HALF * rows * ffn,
+            HALF * rows * ffn,
+            HALF * rows * ffn,
+            widest,
+            HALF * widest.div_ceil(BLOCK),
+            SINGLE
+                * apart(hidden)
+                    .max(apart(queries) + 2 * apart(keys))
+                    .max(2 * apart(ffn)),
+            HALF * (apart(queries) + apart(keys)),
+            HALF * 2 * apart(ffn),
+            HALF * layers * apart(keys),
+            HALF * layers * apart(keys),
+            SINGLE,
+            SINGLE,
+            SINGLE * self.model.head,
+            SINGLE,
+            cache,
+            cache,
+        ];
+        bytes.map(|bytes| bytes as u64).to_vec()
+    }
+
+    /// From the last row of the trunk to the id of the largest logit.
+    fn end(&self, trunk: Slot) -> Vec<Stage> {
+        let Model { hidden, vocab, .. } = self.model;
+        let mut stages = vec![self.norm(1, self.fixed.norm, trunk)];
+        stages.extend(self.rounded(NORMED, hidden));
+        let logits = Slot::Output(LOGITS);
+        stages.push(self.product(self.fixed.logits, [vocab, hidden], NORMED, logits));
+        let topk = &sampling_topk::WORKLOAD;
+        let op = Op {
+            plan: topk.plan,
+            cpu: topk.cpu,
+            limits: topk.limits,
+        };
+        let inputs = [logits, self.fixed.scale, self.fixed.draw];
+        let sizes = [("rows", 1), ("vocabulary", vocab), ("k", 1)];
+        stages.push(step(&op, &sizes, &inputs, &[Slot::Output(PICKED), DRAWN]));
+        stages
+    }
+
+    fn embed(&self, tokens: usize, ids: Slot) -> Stage {
+        let Model { hidden, vocab, .. } = self.model;
+        let sizes = [("vocabulary", vocab), ("cols", hidden), ("tokens", tokens)];
+        let inputs = [self.fixed.embedding, ids];
+        Stage::of(
+            &embedding_gather_f16::WORKLOAD,
+            &sizes,
+            &inputs,
+            self.trunk(TRUNK, tokens),
+        )
+    }
+
+    fn norm(&self, tokens: usize, weights: Slot, x: Slot) -> Stage {
+        let sizes = [("rows", tokens), ("cols", self.model.hidden)];
+        let inputs = [self.trunk(x, tokens), weights];
+        Stage::of(
+            &rmsnorm_f16::WORKLOAD,
+            &sizes,
+            &inputs,
+            self.trunk(NORMED, tokens),
+        )
+    }
+
+    fn join(&self, tokens: usize, trunk: Slot, sum: Slot) -> Stage {
+        let [trunk, branch, sum] = [trunk, BRANCH, sum].map(|slot| self.trunk(slot, tokens));
+        step(
+            &residual::OP,
+            &[("n", tokens * self.model.hidden)],
+            &[trunk, branch],
+            &[sum],
+        )
+    }
+
+    fn gated(&self, tokens: usize, gates: Slot, ups: Slot) -> Stage {
+        let ffn = self.model.ffn;
+        let sizes = [("rows", tokens), ("cols", ffn)];
+        let gated = part(GATED, 0, tokens * ffn, HALF);
+        Stage::of(&swiglu_f16::WORKLOAD, &sizes, &[gates, ups], gated)
+    }
+
+    /// Rows of the trunk's width.
+    fn trunk(&self, slot: Slot, tokens: usize) -> Slot {
+        part(slot, 0, tokens * self.model.hidden, HALF)
+    }
+
+    fn place(&self, begin: usize) -> Stage {
+        let sizes = [
+            ("begin", begin),
+            ("tokens", self.request.prompt.len()),
+            ("width", self.model.head),
+            ("rows", self.room),
+        ];
+        let inputs = [self.fixed.table, self.fixed.prompt, Slot::Output(PICKED)];
+        step(&PLACE, &sizes, &inputs, &[POSITION, TURNS, NEXT])
+    }
+}
+
+fn apart(elements: usize) -> usize {
+    elements.next_multiple_of(APART)
+}
+
+fn step(op: &Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Stage {
+    let sizes: Vec<_> = sizes.iter().map(|&(name, size)| (name, size as u64)).collect();
+    Stage {
+        op: *op,
+        dims: dims_of(&sizes),
+        inputs: inputs.to_vec(),
+        outputs: outputs.to_vec(),
+    }
+}
+
+/// Elements of `size` bytes, from `first` on.
+fn part(whole: Slot, first: usize, elements: usize, size: usize) -> Slot {
+    whole.part((first * size) as u64, (elements * size) as u64)
+}

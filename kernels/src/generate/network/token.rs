@@ -1,0 +1,200 @@
+//! One token over the keys and values of those before it.
+
+use super::super::Weights;
+use super::super::inputs::Product;
+use super::super::steps::APPEND;
+use super::weights::Layer;
+use super::{
+    ATTENDED, BLOCK, BRANCH, GATED, GATES_UPS, HALF, INTEGERS, KEYS, MIDDLE, NEW_KEYS, NEW_VALUES, NEXT,
+    NORMED, Network, PAGE, POSITION, Q_TURNED, SCALES, SINGLE, SUMS, TRUNK, TURNS, UNTURNED, VALUES, apart,
+    part, step,
+};
+use crate::llama::Model;
+use crate::stages::Stage;
+use crate::workload::Slot;
+use crate::{attention_decode_f16, gemv_f16, gemv_q4, rope_f16};
+use crate::{narrow, quantize};
+
+impl Network<'_> {
+    pub(super) fn token(&self) -> Vec<Stage> {
+        let mut stages = vec![self.embed(1, NEXT)];
+        for (index, layer) in self.layers.iter().enumerate() {
+            stages.extend(self.token_attention(index, layer));
+            stages.extend(self.token_ffn(layer));
+        }
+        stages.extend(self.end(TRUNK));
+        let sizes = [
+            ("layers", self.model.layers),
+            ("keys", self.model.keys()),
+            ("stride", apart(self.model.keys())),
+            ("room", self.room),
+        ];
+        stages.push(step(
+            &APPEND,
+            &sizes,
+            &[NEW_KEYS, NEW_VALUES, POSITION],
+            &[KEYS, VALUES],
+        ));
+        stages.push(self.place(0));
+        stages
+    }
+
+    fn token_attention(&self, index: usize, layer: &Layer) -> Vec<Stage> {
+        let Model {
+            hidden,
+            heads,
+            kvheads,
+            head,
+            ..
+        } = self.model;
+        let (queries, keys) = (self.model.queries(), self.model.keys());
+        let (at_keys, at_values) = (apart(queries), apart(queries) + apart(keys));
+        let turn = |heads: usize, x: Slot, y: Slot| {
+            let sizes = [("tokens", 1), ("heads", heads), ("width", head)];
+            Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, TURNS], y)
+        };
+        let [new_keys, new_values] =
+            [NEW_KEYS, NEW_VALUES].map(|all| part(all, index * apart(keys), keys, HALF));
+        let mut stages = vec![self.norm(1, layer.attention_norm, TRUNK)];
+        stages.extend(self.rounded(NORMED, hidden));
+        stages.extend([
+            self.product(
+                layer.query,
+                [queries, hidden],
+                NORMED,
+                part(SUMS, 0, queries, SINGLE),
+            ),
+            self.product(
+                layer.key,
+                [keys, hidden],
+                NORMED,
+                part(SUMS, at_keys, keys, SINGLE),
+            ),
+            self.product(
+                layer.value,
+                [keys, hidden],
+                NORMED,
+                part(SUMS, at_values, keys, SINGLE),
+            ),
+            narrowed(part(SUMS, 0, at_keys + keys, SINGLE), at_keys + keys, UNTURNED),
+            narrowed(part(SUMS, at_values, keys, SINGLE), keys, new_values),
+            turn(
+                heads,
+                part(UNTURNED, 0, queries, HALF),
+                part(Q_TURNED, 0, queries, HALF),
+            ),
+            turn(kvheads, part(UNTURNED, at_keys, keys, HALF), new_keys),
+            self.attend(index, [new_keys, new_values]),
+        ]);
+        stages.extend(self.rounded(ATTENDED, queries));
+        stages.extend([
+            self.product(
+                layer.out,
+                [hidden, queries],
+                ATTENDED,
+                part(SUMS, 0, hidden, SINGLE),
+            ),
+            narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
+            self.join(1, TRUNK, MIDDLE),
+        ]);
+        stages
+    }
+
+    fn token_ffn(&self, layer: &Layer) -> Vec<Stage> {
+        let Model { hidden, ffn, .. } = self.model;
+        let both = apart(ffn) + ffn;
+        let [gates, ups] = [0, apart(ffn)].map(|first| part(GATES_UPS, first, ffn, HALF));
+        let mut stages = vec![self.norm(1, layer.ffn_norm, MIDDLE)];
+        stages.extend(self.rounded(NORMED, hidden));
+        stages.extend([
+            self.product(layer.gate, [ffn, hidden], NORMED, part(SUMS, 0, ffn, SINGLE)),
+            self.product(
+                layer.up,
+                [ffn, hidden],
+                NORMED,
+                part(SUMS, apart(ffn), ffn, SINGLE),
+            ),
+            narrowed(part(SUMS, 0, both, SINGLE), both, GATES_UPS),
+            self.gated(1, gates, ups),
+        ]);
+        stages.extend(self.rounded(GATED, ffn));
+        stages.extend([
+            self.product(layer.down, [hidden, ffn], GATED, part(SUMS, 0, hidden, SINGLE)),
+            narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
+            self.join(1, MIDDLE, TRUNK),
+        ]);
+        stages
+    }
+
+    /// What products with 4-bit weights take of `x`.
+    pub(super) fn rounded(&self, x: Slot, width: usize) -> Option<Stage> {
+        let round = || {
+            let x = part(x, 0, width, HALF);
+            step(
+                &quantize::OP,
+                &[("blocks", width / BLOCK)],
+                &[x],
+                &integers(width),
+            )
+        };
+        (self.request.weights == Weights::Q4).then(round)
+    }
+
+    /// Sums of one row of activations, or with 4-bit weights of what was rounded last.
+    pub(super) fn product(&self, product: Product, [n, k]: [usize; 2], x: Slot, y: Slot) -> Stage {
+        match product.scales {
+            None => {
+                let x = part(x, 0, k, HALF);
+                Stage::of(
+                    &gemv_f16::WORKLOAD,
+                    &[("n", n), ("k", k)],
+                    &[product.weights, x],
+                    y,
+                )
+            }
+            Some(scales) => {
+                let [integers, x_scales] = integers(k);
+                let sizes = [("n", n), ("blocks", k / BLOCK), ("block", BLOCK)];
+                let inputs = [product.weights, scales, integers, x_scales];
+                Stage::of(&gemv_q4::WORKLOAD, &sizes, &inputs, y)
+            }
+        }
+    }
+
+    fn attend(&self, layer: usize, [new_keys, new_values]: [Slot; 2]) -> Stage {
+        let Model {
+            heads, kvheads, head, ..
+        } = self.model;
+        let pages = self.room / PAGE;
+        let sizes = [
+            ("batch", 1),
+            ("heads", heads),
+            ("kvheads", kvheads),
+            ("head", head),
+            ("context", self.room),
+            ("page", PAGE),
+            ("seqpages", pages),
+            ("pages", pages),
+        ];
+        let cache = self.room * self.model.keys();
+        let [k, v] = [KEYS, VALUES].map(|all| part(all, layer * cache, cache, HALF));
+        let q = part(Q_TURNED, 0, self.model.queries(), HALF);
+        let inputs = [q, k, v, self.fixed.pages, POSITION, new_keys, new_values];
+        let attended = part(ATTENDED, 0, self.model.queries(), HALF);
+        step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[attended])
+    }
+}
+
+/// Integers and scales of a row of activations.
+fn integers(width: usize) -> [Slot; 2] {
+    [part(INTEGERS, 0, width, 1), part(SCALES, 0, width / BLOCK, HALF)]
+}
+
+fn narrowed(sums: Slot, elements: usize, y: Slot) -> Stage {
+    step(
+        &narrow::OP,
+        &[("n", elements)],
+        &[sums],
+        &[part(y, 0, elements, HALF)],
+    )
+}
