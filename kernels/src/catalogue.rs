@@ -17,6 +17,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::gemm_bf16::WORKLOAD,
     &crate::gemm_fp8::WORKLOAD,
     &crate::gemm_i8::WORKLOAD,
+    &crate::gemm_q4::WORKLOAD,
     &crate::gemm_batched_f16::WORKLOAD,
     &crate::gemv_f16::WORKLOAD,
     &crate::gemv_q4::WORKLOAD,

@@ -47,6 +47,7 @@ mod gemm_f32;
 mod gemm_f32_exact;
 mod gemm_fp8;
 mod gemm_i8;
+mod gemm_q4;
 mod gemm_tf32;
 mod gemv_f16;
 mod gemv_q4;

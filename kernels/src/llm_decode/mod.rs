@@ -1,13 +1,14 @@
-//! `llm.decode.v1`: one new token through a network of Llama's form, 4-bit weights and a paged cache in f16, to its logits.
-//! Its time is the time for a token; its speed is tokens a second.
+//! `llm.decode.v2`: one new token of each sequence of a batch through a network of Llama's form, 4-bit weights and paged caches
+//! in f16, to their logits. Its time is the time for a token of every sequence; its speed is tokens a second of all together.
 //!
 //! Every stage is a workload of the catalogue (see [`stages`]) but the sums that join branches to the trunk, the narrowing
 //! of products' sums to f16, and the rounding of activations to i8 in blocks of 32, with which products begin as engines have
-//! it. The cache is read only: the key and the value of the new token are outputs, what an engine appends, and attention
+//! it. Caches are read only: the keys and the values of the new tokens are outputs, what an engine appends, and attention
 //! takes them after those of the cache. Operations are those of products and of attention; norms, turns, gates and rounding
 //! are not counted.
 //!
-//! A batch is one sequence: products for more that read weights once are not in the catalogue.
+//! Of one sequence products are those of `gemv.q4`, of more those of `gemm.q4`, which read weights once for 64 sequences. All
+//! sequences are `context` tokens long. Version 1 was of one sequence.
 
 mod reference;
 mod stages;
@@ -37,21 +38,28 @@ pub(crate) static WORKLOAD: Workload = Workload {
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     Spec {
-    id: "llm.decode.v1".into(),
-    title: "One new token through a network of Llama's form with 4-bit weights and a paged cache in f16, to its logits."
+    id: "llm.decode.v2".into(),
+    title: "One new token of each sequence through a network of Llama's form with 4-bit weights and paged caches in f16, to its \
+            logits."
         .into(),
     group: "composite".into(),
     class: Class::Float,
     cache: Cache::Hot,
     cases: vec![
-        token("toy-48", Size::Small, 48, TOY),
-        token("tinyllama-1.1b-512", Size::Standard, 512, TINYLLAMA),
-        token("llama3-8b-2048", Size::Large, 2048, LLAMA3_8B),
+        token("toy-48", Size::Small, [1, 48], TOY),
+        token("toy-8x48", Size::Small, [8, 48], TOY),
+        token("toy-64x48", Size::Small, [64, 48], TOY),
+        token("tinyllama-1.1b-512", Size::Standard, [1, 512], TINYLLAMA),
+        token("tinyllama-1.1b-8x512", Size::Standard, [8, 512], TINYLLAMA),
+        token("tinyllama-1.1b-64x512", Size::Large, [64, 512], TINYLLAMA),
+        token("llama3-8b-2048", Size::Large, [1, 2048], LLAMA3_8B),
+        token("llama3-8b-8x2048", Size::Large, [8, 2048], LLAMA3_8B),
+        token("llama3-8b-64x512", Size::Large, [64, 512], LLAMA3_8B),
     ],
     inputs: tensors(),
     outputs: vec![
         tensor("logits", Dtype::F32, &["batch", "vocab"]),
-        // Of every layer, `kvheads * head` elements each.
+        // Of every layer and in it of every sequence, `kvheads * head` elements each.
         output_within(within("80000000000 + 16000000000*layers"), tensor("keys", Dtype::F16, &["appended"])),
         output_within(within("80000000000 + 16000000000*layers"), tensor("values", Dtype::F16, &["appended"])),
     ],
@@ -150,9 +158,9 @@ const NAMES: [&str; 9] = [
     "layers", "hidden", "heads", "kvheads", "head", "ffn", "vocab", "batch", "context",
 ];
 
-fn token(name: &str, size: Size, context: u64, model: [u64; 7]) -> Case {
+fn token(name: &str, size: Size, [batch, context]: [u64; 2], model: [u64; 7]) -> Case {
     let [layers, hidden, heads, kvheads, head, ffn, _] = model;
-    let (batch, page, block) = (1, attention_decode_f16::PAGE as u64, BLOCK as u64);
+    let (page, block) = (attention_decode_f16::PAGE as u64, BLOCK as u64);
     let seqpages = context.div_ceil(page);
     let sizes = model.into_iter().chain([batch, context]);
     let derived = [
@@ -169,15 +177,18 @@ fn token(name: &str, size: Size, context: u64, model: [u64; 7]) -> Case {
     case(name, size, &dims)
 }
 
-/// A cache of one token, of one more than pages and splits hold; no group, one head of keys for all, odd vocabularies.
+/// Caches of one token, of one more than pages and splits hold; no group, one head of keys for all, odd vocabularies; batches
+/// of one, a prime and one more than a tile.
 fn odd_sizes() -> Vec<Dims> {
     let list = [
-        (1, [2, 128, 1, 1, 128, 128, 1]),
-        (17, [2, 128, 6, 2, 64, 256, 257]),
-        (255, [1, 256, 16, 16, 8, 128, 33]),
-        (257, [3, 128, 12, 4, 32, 384, 1031]),
+        ([1, 1], [2, 128, 1, 1, 128, 128, 1]),
+        ([1, 17], [2, 128, 6, 2, 64, 256, 257]),
+        ([1, 255], [1, 256, 16, 16, 8, 128, 33]),
+        ([1, 257], [3, 128, 12, 4, 32, 384, 1031]),
+        ([7, 33], [2, 128, 6, 2, 64, 256, 67]),
+        ([65, 1], [1, 128, 4, 1, 128, 128, 33]),
     ];
-    list.map(|(context, model)| token("", Size::Small, context, model).dims)
+    list.map(|(lengths, model)| token("", Size::Small, lengths, model).dims)
         .to_vec()
 }
 
@@ -203,11 +214,11 @@ fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
     drawn.collect()
 }
 
-/// The row of the new token.
+/// The row of the new token, the same of every sequence.
 fn turns(dims: &Dims) -> Vec<u8> {
     let (position, head) = (dim(dims, "context"), dim(dims, "head"));
     let row = size_of::<f32>() * head;
-    rope_f16::turns(position + 1, head)[position * row..].to_vec()
+    rope_f16::turns(position + 1, head)[position * row..].repeat(dim(dims, "batch"))
 }
 
 /// Of a matrix's scales: nibbles less 8 are 4.64 in the root of the mean square, scales 1.53 times their power of two.
@@ -227,8 +238,8 @@ fn limits(dims: &Dims) -> Option<String> {
 /// What a network cannot be here, or sizes that do not follow from its form.
 fn form_refusal(model: Model, dims: &Dims) -> Option<String> {
     let batch = dim(dims, "batch");
-    if batch != 1 {
-        return Some(format!("a batch of {batch}: products are for one sequence"));
+    if batch == 0 {
+        return Some("a batch of 0 sequences has no token".to_owned());
     }
     let alignment = PART_ALIGNMENT as usize / size_of::<u16>();
     let widths = [("keys of a token", model.keys()), ("hidden layer", model.ffn)];
@@ -254,11 +265,13 @@ fn form_refusal(model: Model, dims: &Dims) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn networks_that_kernels_cannot_run_are_refused_in_words() {
-        let refusal = |context, model| limits(&token("", Size::Small, context, model).dims);
+        let refusal = |context, model| limits(&token("", Size::Small, [1, context], model).dims);
         assert_eq!(refusal(40, TOY), None);
         for (context, model, words) in [
             (40, [2, 120, 8, 4, 32, 384, 512], "a hidden size of 120"),
@@ -272,14 +285,15 @@ mod tests {
             assert!(reason.contains(words), "{reason}");
         }
         for (name, words) in [
-            ("batch", "a batch of 3"),
+            ("batch", "a batch of 0"),
             ("block", "block is 3; this network has 32"),
             ("fblocks", "fblocks is 3; this network has 12"),
             ("appended", "appended is 3; this network has 256"),
             ("pages", "seqpages and pages are"),
         ] {
-            let mut dims = token("", Size::Small, 40, TOY).dims;
-            dims.insert(name.into(), if name == "pages" { 5 } else { 3 });
+            let mut dims = token("", Size::Small, [1, 40], TOY).dims;
+            let wrong = BTreeMap::from([("pages", 5), ("batch", 0)]);
+            dims.insert(name.into(), wrong.get(name).copied().unwrap_or(3));
             let reason = limits(&dims).expect(words);
             assert!(reason.contains(words), "{reason}");
         }

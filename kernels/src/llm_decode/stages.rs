@@ -7,7 +7,9 @@ use crate::llama::Model;
 use crate::specify::dims_of;
 use crate::stages::{self, Op, Stage};
 use crate::workload::{Plan, Slot, Target, dim};
-use crate::{attention_decode_f16, embedding_gather_f16, gemv_q4, rmsnorm_f16, rope_f16, swiglu_f16};
+use crate::{
+    attention_decode_f16, embedding_gather_f16, gemm_q4, gemv_q4, rmsnorm_f16, rope_f16, swiglu_f16,
+};
 use crate::{narrow, quantize, residual};
 
 /// Inputs by their place in the specification.
@@ -57,6 +59,8 @@ const SINGLE: usize = 4;
 
 struct Network<'a> {
     model: Model,
+    /// Sequences, each with one token.
+    batch: usize,
     dims: &'a Dims,
 }
 
@@ -85,6 +89,7 @@ impl<'a> Network<'a> {
     fn of(dims: &'a Dims) -> Self {
         Self {
             model: Model::of(dims),
+            batch: dim(dims, "batch"),
             dims,
         }
     }
@@ -108,26 +113,23 @@ impl<'a> Network<'a> {
             HALF * 2 * ffn,
             HALF * ffn,
         ];
-        bytes.map(|bytes| bytes as u64)
+        bytes.map(|bytes| (bytes * self.batch) as u64)
     }
 
     fn stages(&self) -> Vec<Stage> {
         let Model { hidden, vocab, .. } = self.model;
         let embed = Stage::of(
             &embedding_gather_f16::WORKLOAD,
-            &[("vocabulary", vocab), ("cols", hidden), ("tokens", 1)],
+            &[("vocabulary", vocab), ("cols", hidden), ("tokens", self.batch)],
             &[Slot::Input(EMBEDDING), Slot::Input(IDS)],
             TRUNK,
         );
         let layers = (0..self.model.layers).flat_map(|layer| self.layer(layer));
-        let sizes = [("n", vocab), ("blocks", hidden / BLOCK), ("block", BLOCK)];
-        let [integers, scales] = rounded(hidden);
-        let weights = [Slot::Input(LOGITS), Slot::Input(LOGITS + 1)];
-        let inputs = [weights[0], weights[1], integers, scales];
+        let weights = [LOGITS, LOGITS + 1].map(Slot::Input);
         let end = [
             self.norm(Slot::Input(NORM), TRUNK),
-            round(NORMED, hidden),
-            Stage::of(&gemv_q4::WORKLOAD, &sizes, &inputs, NEW_LOGITS),
+            self.round(NORMED, hidden),
+            self.product_of(weights, [vocab, hidden], NEW_LOGITS),
         ];
         [embed].into_iter().chain(layers).chain(end).collect()
     }
@@ -145,54 +147,58 @@ impl<'a> Network<'a> {
             ..
         } = self.model;
         let (queries, keys) = (self.model.queries(), self.model.keys());
+        let [all_queries, all_keys] = [queries, keys].map(|width| self.batch * width);
         let turn = |heads: usize, x: Slot, y: Slot| {
-            let sizes = [("tokens", 1), ("heads", heads), ("width", head)];
+            let sizes = [("tokens", self.batch), ("heads", heads), ("width", head)];
             Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, Slot::Input(TURNS)], y)
         };
-        let [new_keys, new_values] = [NEW_KEYS, NEW_VALUES].map(|all| part(all, layer * keys, keys, HALF));
+        let [new_keys, new_values] =
+            [NEW_KEYS, NEW_VALUES].map(|all| part(all, layer * all_keys, all_keys, HALF));
         [
             self.norm(of_layer(ATTENTION_NORM, layer, HALF * hidden), TRUNK),
-            round(NORMED, hidden),
-            product(QUERY, layer, [queries, hidden], 0),
-            product(KEY, layer, [keys, hidden], queries),
-            product(VALUE, layer, [keys, hidden], queries + keys),
-            narrowed(0, queries + keys, UNTURNED),
-            narrowed(queries + keys, keys, new_values),
-            turn(heads, part(UNTURNED, 0, queries, HALF), Q),
-            turn(kvheads, part(UNTURNED, queries, keys, HALF), new_keys),
+            self.round(NORMED, hidden),
+            self.product(QUERY, layer, [queries, hidden], 0),
+            self.product(KEY, layer, [keys, hidden], all_queries),
+            self.product(VALUE, layer, [keys, hidden], all_queries + all_keys),
+            narrowed(0, all_queries + all_keys, UNTURNED),
+            narrowed(all_queries + all_keys, all_keys, new_values),
+            turn(heads, part(UNTURNED, 0, all_queries, HALF), Q),
+            turn(kvheads, part(UNTURNED, all_queries, all_keys, HALF), new_keys),
             self.attend(layer, [new_keys, new_values]),
-            round(ATTENDED, queries),
-            product(OUT, layer, [hidden, queries], 0),
-            narrowed(0, hidden, BRANCH),
+            self.round(ATTENDED, queries),
+            self.product(OUT, layer, [hidden, queries], 0),
+            narrowed(0, self.batch * hidden, BRANCH),
         ]
     }
 
     fn ffn(&self, layer: usize) -> [Stage; 11] {
         let Model { hidden, ffn, .. } = self.model;
-        let join = |trunk: Slot, sum: Slot| step(&residual::OP, &[("n", hidden)], &[trunk, BRANCH], &[sum]);
-        let [gates, ups] = [0, ffn].map(|first| part(GATES_UPS, first, ffn, HALF));
+        let [all_hidden, all_ffn] = [hidden, ffn].map(|width| self.batch * width);
+        let join =
+            |trunk: Slot, sum: Slot| step(&residual::OP, &[("n", all_hidden)], &[trunk, BRANCH], &[sum]);
+        let [gates, ups] = [0, all_ffn].map(|first| part(GATES_UPS, first, all_ffn, HALF));
         [
             join(TRUNK, MIDDLE),
             self.norm(of_layer(FFN_NORM, layer, HALF * hidden), MIDDLE),
-            round(NORMED, hidden),
-            product(GATE, layer, [ffn, hidden], 0),
-            product(UP, layer, [ffn, hidden], ffn),
-            narrowed(0, 2 * ffn, GATES_UPS),
+            self.round(NORMED, hidden),
+            self.product(GATE, layer, [ffn, hidden], 0),
+            self.product(UP, layer, [ffn, hidden], all_ffn),
+            narrowed(0, 2 * all_ffn, GATES_UPS),
             Stage::of(
                 &swiglu_f16::WORKLOAD,
-                &[("rows", 1), ("cols", ffn)],
+                &[("rows", self.batch), ("cols", ffn)],
                 &[gates, ups],
                 GATED,
             ),
-            round(GATED, ffn),
-            product(DOWN, layer, [hidden, ffn], 0),
-            narrowed(0, hidden, BRANCH),
+            self.round(GATED, ffn),
+            self.product(DOWN, layer, [hidden, ffn], 0),
+            narrowed(0, all_hidden, BRANCH),
             join(MIDDLE, TRUNK),
         ]
     }
 
     fn norm(&self, weights: Slot, x: Slot) -> Stage {
-        let sizes = [("rows", 1), ("cols", self.model.hidden)];
+        let sizes = [("rows", self.batch), ("cols", self.model.hidden)];
         Stage::of(&rmsnorm_f16::WORKLOAD, &sizes, &[x, weights], NORMED)
     }
 
@@ -213,42 +219,45 @@ impl<'a> Network<'a> {
         ];
         step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[ATTENDED])
     }
-}
 
-/// `rows` sums of a layer's matrix and the activations that were rounded last, from element `first` of [`SUMS`] on.
-fn product(weights: usize, layer: usize, [rows, inner]: [usize; 2], first: usize) -> Stage {
-    let blocks = inner / BLOCK;
-    let sizes = [("n", rows), ("blocks", blocks), ("block", BLOCK)];
-    let [integers, scales] = rounded(inner);
-    let inputs = [
-        of_layer(weights, layer, rows * inner / 2),
-        of_layer(weights + 1, layer, HALF * rows * blocks),
-        integers,
-        scales,
-    ];
-    Stage::of(
-        &gemv_q4::WORKLOAD,
-        &sizes,
-        &inputs,
-        part(SUMS, first, rows, SINGLE),
-    )
-}
+    /// `rows` sums of a layer's matrix for each of the activations that were rounded last, from element `first` of [`SUMS`] on.
+    fn product(&self, weights: usize, layer: usize, [rows, inner]: [usize; 2], first: usize) -> Stage {
+        let weights = [
+            of_layer(weights, layer, rows * inner / 2),
+            of_layer(weights + 1, layer, HALF * rows * (inner / BLOCK)),
+        ];
+        let sums = part(SUMS, first, self.batch * rows, SINGLE);
+        self.product_of(weights, [rows, inner], sums)
+    }
 
-/// Halves to what products take.
-fn round(x: Slot, elements: usize) -> Stage {
-    step(
-        &quantize::OP,
-        &[("blocks", elements / BLOCK)],
-        &[x],
-        &rounded(elements),
-    )
-}
+    fn product_of(&self, [weights, scales]: [Slot; 2], [rows, inner]: [usize; 2], sums: Slot) -> Stage {
+        let [x, x_scales] = self.rounded(inner);
+        let [n, blocks, block] = [("n", rows), ("blocks", inner / BLOCK), ("block", BLOCK)];
+        match self.batch {
+            1 => {
+                let inputs = [weights, scales, x, x_scales];
+                Stage::of(&gemv_q4::WORKLOAD, &[n, blocks, block], &inputs, sums)
+            }
+            m => {
+                let inputs = [x, x_scales, weights, scales];
+                Stage::of(&gemm_q4::WORKLOAD, &[("m", m), n, blocks, block], &inputs, sums)
+            }
+        }
+    }
 
-fn rounded(elements: usize) -> [Slot; 2] {
-    [
-        part(INTEGERS, 0, elements, 1),
-        part(SCALES, 0, elements / BLOCK, HALF),
-    ]
+    /// Halves to what products take.
+    fn round(&self, x: Slot, width: usize) -> Stage {
+        let sizes = [("blocks", self.batch * width / BLOCK)];
+        step(&quantize::OP, &sizes, &[x], &self.rounded(width))
+    }
+
+    fn rounded(&self, width: usize) -> [Slot; 2] {
+        let elements = self.batch * width;
+        [
+            part(INTEGERS, 0, elements, 1),
+            part(SCALES, 0, elements / BLOCK, HALF),
+        ]
+    }
 }
 
 /// Some of [`SUMS`] in f16.

@@ -12,7 +12,7 @@ use crate::harness::{dims, expect_right, fresh_seed};
 use crate::vectors::expect_vectors_of_proof_mlp_i8;
 use crate::vulkan::devices;
 
-const IDS: [&str; 3] = ["gemm.i8.v1", "proof.mlp.i8.v1", "gemv.q4.v1"];
+const IDS: [&str; 4] = ["gemm.i8.v1", "proof.mlp.i8.v1", "gemv.q4.v1", "gemm.q4.v1"];
 
 fn workload(id: &str) -> &'static Workload {
     find(id).expect("in the catalogue")
@@ -29,9 +29,9 @@ fn dot_plan<const INDEX: usize>(dims: &Dims, target: Target) -> Plan {
 }
 
 /// The workloads, by kernels with a packed dot product.
-fn dots() -> [Workload; 3] {
-    let plans = [dot_plan::<0>, dot_plan::<1>, dot_plan::<2>];
-    [0, 1, 2].map(|index| Workload {
+fn dots() -> [Workload; 4] {
+    let plans = [dot_plan::<0>, dot_plan::<1>, dot_plan::<2>, dot_plan::<3>];
+    [0, 1, 2, 3].map(|index| Workload {
         plan: plans[index],
         ..*workload(IDS[index])
     })
@@ -132,9 +132,9 @@ fn chosen(kind: DeviceKind, features: &[&str]) -> Vec<&'static str> {
 fn only_devices_with_an_instruction_for_it_get_packed_dot_products() {
     const TAKES: &str = "shaderIntegerDotProduct";
     const FAST: &str = "integerDotProduct4x8BitPackedSignedAccelerated";
-    let wide = ["gemm_i8", "proof_mlp_i8", "gemv_q4"];
-    let dot = ["gemm_i8_dot", "proof_mlp_i8_dot", "gemv_q4_dot"];
-    let narrow = ["gemm_i8_narrow", "proof_mlp_i8_narrow", "gemv_q4"];
+    let wide = ["gemm_i8", "proof_mlp_i8", "gemv_q4", "gemm_q4"];
+    let dot = ["gemm_i8_dot", "proof_mlp_i8_dot", "gemv_q4_dot", "gemm_q4_dot"];
+    let narrow = ["gemm_i8_narrow", "proof_mlp_i8_narrow", "gemv_q4", "gemm_q4"];
     let processor = ["subgroupBallot", "subgroupSize8", TAKES];
     assert_eq!(chosen(DeviceKind::Gpu, &[TAKES, FAST]), dot);
     assert_eq!(chosen(DeviceKind::Gpu, &[TAKES]), wide);

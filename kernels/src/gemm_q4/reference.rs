@@ -1,0 +1,30 @@
+//! The authority for `gemm.q4.v1`: integer sums of blocks, scaled and summed in f64.
+
+use attest::spec::Dims;
+
+use super::{BLOCK, BLOCK_BYTES};
+use crate::elements::{f16s, i8s};
+use crate::workload::{Row, dim};
+
+/// All sums of one token.
+pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {
+    let [n, blocks] = ["n", "blocks"].map(|name| dim(dims, name));
+    let token = row.index as usize;
+    let x: Vec<i8> = i8s(inputs[0], token * blocks * BLOCK..(token + 1) * blocks * BLOCK).collect();
+    let x_scales: Vec<f32> = f16s(inputs[1], token * blocks..(token + 1) * blocks).collect();
+    let y = |row: usize| {
+        let weights = inputs[2][row * blocks * BLOCK_BYTES..].chunks(BLOCK_BYTES);
+        let scales = f16s(inputs[3], row * blocks..(row + 1) * blocks);
+        let scales = scales.zip(&x_scales).map(|(w, x)| f64::from(w) * f64::from(*x));
+        let sums = weights.zip(x.chunks(BLOCK)).map(|(w, x)| f64::from(sum_of(w, x)));
+        scales.zip(sums).map(|(scale, sum)| scale * sum).sum()
+    };
+    (0..n).map(y).collect()
+}
+
+fn sum_of(w: &[u8], x: &[i8]) -> i32 {
+    let (low, high) = x.split_at(BLOCK_BYTES);
+    let product = |nibble: u8, x: i8| (i32::from(nibble) - 8) * i32::from(x);
+    let of_byte = |((w, low), high): ((&u8, &i8), &i8)| product(w & 15, *low) + product(w >> 4, *high);
+    w.iter().zip(low).zip(high).map(of_byte).sum()
+}
