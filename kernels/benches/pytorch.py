@@ -12,6 +12,7 @@ attention TOKENS HEADS KVHEADS HEAD              causal, grouped queries
 conv2d BATCH SIDE CIN COUT KERNEL STRIDE PAD     square images
 adamw N                                          one step on one tensor, f32
 prefill TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB   a network of Llama's form, to the logits of the last token
+step TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB      one step of training the same, f32: all gradients and AdamW
 """
 
 import sys
@@ -55,39 +56,70 @@ def adamw(n):
         yield str(way), step
 
 
-def prefill(tokens, layers, hidden, heads, kvheads, head, ffn, vocab):
-    for kind in (torch.float32, torch.bfloat16, torch.float16):
+class Network:
+    """Of Llama's form: a prompt's rows behind the last block."""
+
+    def __init__(self, kind, tokens, layers, hidden, heads, kvheads, head, ffn, vocab):
         weight = lambda *shape: (torch.rand(*shape) * 2 - 1).mul(3**0.5 / shape[-1] ** 0.5).to(kind)
-        stack = [
+        self.stack = [
             (
                 weight(hidden), weight(heads * head, hidden), weight(kvheads * head, hidden), weight(kvheads * head, hidden),
                 weight(hidden, heads * head), weight(hidden), weight(ffn, hidden), weight(ffn, hidden), weight(hidden, ffn),
             )
             for _ in range(layers)
         ]
-        embedding, norm, logits = weight(vocab, hidden), weight(hidden), weight(vocab, hidden)
-        ids = torch.randint(vocab, (tokens,))
+        self.embedding, self.norm, self.logits = weight(vocab, hidden), weight(hidden), weight(vocab, hidden)
+        self.ids = torch.randint(vocab, (tokens,))
+        self.sizes = tokens, hidden, head, heads != kvheads
         angles = torch.arange(tokens)[:, None] * 500000.0 ** (-torch.arange(0, head, 2) / head)
-        cos, sin = (x[:, None, :].to(kind) for x in (angles.cos(), angles.sin()))
+        self.cos, self.sin = (x[:, None, :].to(kind) for x in (angles.cos(), angles.sin()))
 
-        def turned(x):
-            even, odd = x[..., ::2], x[..., 1::2]
-            return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
+    def weights(self):
+        return [self.embedding, self.norm, self.logits, *(weight for block in self.stack for weight in block)]
 
-        def forward(stack=stack, embedding=embedding, norm=norm, logits=logits, ids=ids):
-            x = embedding[ids]
-            for first, wq, wk, wv, wo, second, gate, up, down in stack:
-                h = F.rms_norm(x, (hidden,), first, 1e-5)
-                q, k = (turned((h @ w.T).view(tokens, -1, head)) for w in (wq, wk))
-                v = (h @ wv.T).view(tokens, -1, head)
-                q, k, v = (t.transpose(0, 1)[None] for t in (q, k, v))
-                o = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=heads != kvheads)
-                x = x + o[0].transpose(0, 1).reshape(tokens, -1) @ wo.T
-                h = F.rms_norm(x, (hidden,), second, 1e-5)
-                x = x + (F.silu(h @ gate.T) * (h @ up.T)) @ down.T
-            return logits @ F.rms_norm(x[-1], (hidden,), norm, 1e-5)
+    def turned(self, x):
+        even, odd = x[..., ::2], x[..., 1::2]
+        return torch.stack((even * self.cos - odd * self.sin, even * self.sin + odd * self.cos), -1).flatten(-2)
 
-        yield str(kind), forward
+    def rows(self):
+        tokens, hidden, head, grouped = self.sizes
+        x = F.embedding(self.ids, self.embedding)
+        for first, wq, wk, wv, wo, second, gate, up, down in self.stack:
+            h = F.rms_norm(x, (hidden,), first, 1e-5)
+            q, k = (self.turned((h @ w.T).view(tokens, -1, head)) for w in (wq, wk))
+            v = (h @ wv.T).view(tokens, -1, head)
+            q, k, v = (t.transpose(0, 1)[None] for t in (q, k, v))
+            o = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
+            x = x + o[0].transpose(0, 1).reshape(tokens, -1) @ wo.T
+            h = F.rms_norm(x, (hidden,), second, 1e-5)
+            x = x + (F.silu(h @ gate.T) * (h @ up.T)) @ down.T
+        return x
+
+    def scores(self, rows):
+        return F.rms_norm(rows, (self.sizes[1],), self.norm, 1e-5) @ self.logits.T
+
+
+def prefill(*sizes):
+    for kind in (torch.float32, torch.bfloat16, torch.float16):
+        network = Network(kind, *sizes)
+        yield str(kind), lambda network=network: network.scores(network.rows()[-1])
+
+
+def step(*sizes):
+    for way, anew in (({"fused": True}, True), ({"fused": True}, False), ({"foreach": True}, True)):
+        network = Network(torch.float32, *sizes)
+        weights = [weight.requires_grad_() for weight in network.weights()]
+        adamw = torch.optim.AdamW(weights, lr=1e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1, **way)
+        labels = torch.randint(sizes[-1], (sizes[0],))
+
+        def one(network=network, adamw=adamw, labels=labels, anew=anew):
+            with torch.enable_grad():
+                loss = F.cross_entropy(network.scores(network.rows()), labels, reduction="sum")
+            adamw.zero_grad(set_to_none=anew)
+            loss.backward()
+            adamw.step()
+
+        yield f"{way}, gradients made anew: {anew}", one
 
 
 def seconds(run):

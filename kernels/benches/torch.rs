@@ -1,4 +1,5 @@
-//! The CPU against PyTorch on the same threads: products, attention, convolution, the optimizer and a whole network.
+//! The CPU against PyTorch on the same threads: products, attention, convolution, the optimizer, a whole network and
+//! a step of its training.
 //!
 //! `cargo bench -p hallmark-kernels --bench torch` needs PyTorch, which runs each operation in the fastest way it has.
 
@@ -109,6 +110,24 @@ const RIVALS: &[Rival] = &[
         "prefill 128 12 768 12 12 64 3072 32000 ",
         1,
         29.34,
+    ),
+    // Four blocks of SmolLM2 135M, 256 tokens.
+    rival(
+        "train.step.v1",
+        &[
+            ("tokens", 256),
+            ("layers", 4),
+            ("hidden", 576),
+            ("heads", 9),
+            ("kvheads", 3),
+            ("width", 64),
+            ("inner", 1536),
+            ("vocab", 49_152),
+            ("block", 3_540_096),
+        ],
+        "step 256 4 576 9 3 64 1536 49152 ",
+        1,
+        67.19,
     ),
 ];
 

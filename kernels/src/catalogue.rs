@@ -39,6 +39,7 @@ pub static WORKLOADS: &[&Workload] = &[
     &crate::llm_prefill::WORKLOAD,
     &crate::llm_decode::WORKLOAD,
     &crate::diffusion_step::WORKLOAD,
+    &crate::train_step::WORKLOAD,
     &crate::proof_mlp_i8::WORKLOAD,
     &crate::proof_vram::WORKLOAD,
 ];

@@ -70,3 +70,4 @@ mod sampling_topk;
 mod softmax_f32;
 mod swiglu_f16;
 mod train_block_f32;
+mod train_step;

@@ -1,8 +1,20 @@
-//! Products of f32 matrices on GPUs in every order that training needs, batches of them, and a sum with a third matrix.
+//! Products of f32 matrices in every order that training needs, batches of them, and a sum with a third matrix.
 //!
 //! What a product is comes with each launch, so that one kernel serves forward and backward passes of any network.
 
-use crate::workload::{Kernel, Launch, Slot};
+use attest::spec::Dims;
+
+use crate::product::{Batch, Matrices, Shape};
+use crate::specify::dims_of;
+use crate::stages::{Op, Stage};
+use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
+
+/// A and B, and a third matrix that is added where C is not added to itself, to C. Sizes are those of [`Product::stage`].
+static OP: Op = Op {
+    plan,
+    cpu,
+    limits: None,
+};
 
 static KERNEL: Kernel = Kernel {
     name: "matmul_f32",
@@ -12,7 +24,7 @@ static KERNEL: Kernel = Kernel {
 };
 
 /// Rows and columns of C that one block computes.
-const TILE: usize = 128;
+const TILE: u32 = 128;
 
 const THREADS: u32 = 256;
 
@@ -38,13 +50,15 @@ impl Operand {
 }
 
 /// How an operand stands in memory.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     /// A row for each row (A) or column (B) of C, k elements long.
     AlongK,
     /// A row for each step of k.
     AcrossK,
 }
+
+use Order::{AcrossK, AlongK};
 
 /// C = `factor` A B, plus `addend` where there is one, `batch` times.
 pub(crate) struct Product {
@@ -64,7 +78,7 @@ impl Product {
     /// One product of whole matrices of `m * k` and `n * k` elements into one of `m * n`.
     pub(crate) fn plain([m, n, k]: [usize; 3], a: (Slot, Order), b: (Slot, Order), c: Slot) -> Self {
         let operand = |(slot, order): (Slot, Order), across| {
-            let pitch = if order == Order::AlongK { k } else { across };
+            let pitch = if order == AlongK { k } else { across };
             (Operand::whole(slot, pitch), order)
         };
         Self {
@@ -86,34 +100,104 @@ impl Product {
         }
     }
 
-    pub(crate) fn launch(&self) -> Launch {
-        let [m, n, k] = self.sizes.map(|size| size as u32);
-        let bit = |set: bool, bit: u32| u32::from(set) << bit;
-        let flags = bit(self.a.1 == Order::AcrossK, 0)
-            | bit(self.b.1 == Order::AcrossK, 1)
-            | bit(self.addend.is_some(), 2)
-            | (self.group as u32) << 3;
-        let operands = [self.a.0, self.b.0, self.c];
-        let [a, b, c] = operands.map(|operand| operand.slot);
-        let pitches = operands.map(|operand| operand.pitch as u32);
-        let strides = operands.map(|operand| operand.stride as u32);
-        Launch {
-            kernel: &KERNEL,
-            grid: [
-                n.div_ceil(TILE as u32),
-                m.div_ceil(TILE as u32),
-                self.batch as u32,
-            ],
-            block: [THREADS, 1, 1],
-            push: [
-                &[m, n, k][..],
-                &pitches,
-                &strides,
-                &[flags, self.factor.to_bits()],
-            ]
-            .concat(),
-            buffers: vec![a, b, self.addend.unwrap_or(c), c],
-            shared: 0,
+    pub(crate) fn stage(self) -> Stage {
+        let [a, b] = [self.a, self.b].map(|(operand, _)| operand.slot);
+        let c = self.c.slot;
+        let more = self.addend.filter(|addend| *addend != c);
+        let [m, n, k] = self.sizes;
+        let [across_a, across_b] = [self.a, self.b].map(|(_, order)| usize::from(order == AcrossK));
+        let (operands, added) = ([self.a.0, self.b.0, self.c], usize::from(self.addend.is_some()));
+        let [pitch_a, pitch_b, pitch_c] = operands.map(|operand| operand.pitch);
+        let [stride_a, stride_b, stride_c] = operands.map(|operand| operand.stride);
+        let sizes = [
+            m,
+            n,
+            k,
+            pitch_a,
+            pitch_b,
+            pitch_c,
+            stride_a,
+            stride_b,
+            stride_c,
+            across_a,
+            across_b,
+            added,
+            self.group,
+            self.batch,
+            self.factor.to_bits() as usize,
+            usize::from(more.is_some()),
+        ];
+        let sizes: Vec<_> = SIZES.into_iter().zip(sizes.map(|size| size as u64)).collect();
+        Stage {
+            op: OP,
+            dims: dims_of(&sizes),
+            inputs: [a, b].into_iter().chain(more).collect(),
+            outputs: vec![c],
         }
     }
+}
+
+/// In the order of the kernel's words but for the last three.
+const SIZES: [&str; 16] = [
+    "m", "n", "k", "pitch_a", "pitch_b", "pitch_c", "stride_a", "stride_b", "stride_c", "across_a",
+    "across_b", "added", "group", "batch", "factor", "third",
+];
+
+fn plan(dims: &Dims, _target: Target) -> Plan {
+    let sizes = SIZES.map(|name| dim(dims, name) as u32);
+    let [m, n, .., across_a, across_b, added, group, batch, factor, third] = sizes;
+    let c = Slot::Output(0);
+    let addend = if third == 1 { Slot::Input(2) } else { c };
+    let flags = across_a | across_b << 1 | added << 2 | group << 3;
+    Plan {
+        scratch: vec![],
+        launches: vec![Launch {
+            kernel: &KERNEL,
+            grid: [n.div_ceil(TILE), m.div_ceil(TILE), batch],
+            block: [THREADS, 1, 1],
+            push: [&sizes[..9], &[flags, factor]].concat(),
+            buffers: vec![Slot::Input(0), Slot::Input(1), addend, c],
+            shared: 0,
+        }],
+    }
+}
+
+fn cpu(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    let sizes = SIZES.map(|name| dim(dims, name));
+    let [
+        m,
+        n,
+        k,
+        pitch_a,
+        pitch_b,
+        pitch_c,
+        stride_a,
+        stride_b,
+        stride_c,
+        across_a,
+        across_b,
+        ..,
+    ] = sizes;
+    let [.., added, group, batch, factor, third] = sizes;
+    let matrices = |index: usize, pitch, stride, across| Matrices {
+        elements: bytemuck::cast_slice(inputs[index]),
+        pitch,
+        stride,
+        order: if across == 1 { AcrossK } else { AlongK },
+    };
+    if third == 1 {
+        outputs[0].copy_from_slice(inputs[2]);
+    }
+    let product = Batch {
+        shape: Shape { m, n, k },
+        count: batch,
+        group,
+        a: matrices(0, pitch_a, stride_a, across_a),
+        b: matrices(1, pitch_b, stride_b, across_b),
+        pitch: pitch_c,
+        stride: stride_c,
+        factor: f32::from_bits(factor as u32),
+        keep: added == 1,
+    };
+    product.run(bytemuck::cast_slice_mut(outputs[0]));
 }

@@ -10,6 +10,8 @@
     reason = "register tiles are written with vector instructions on raw pointers"
 )]
 
+mod batch;
+mod blocks;
 pub(crate) mod grid;
 mod narrowed;
 mod pack;
@@ -19,28 +21,20 @@ mod tile;
 mod x86;
 
 use std::cell::RefCell;
-use std::ops::Range;
-
-use rayon::prelude::*;
 
 use crate::aligned::Buffer;
+pub(crate) use batch::{Batch, Matrices};
+use blocks::{Job, Output};
 pub(crate) use narrowed::{narrowed, narrowed_by};
+use pack::Operand;
 pub(crate) use pack::{Element, panel};
 pub(crate) use tile::{MOST_WORDS, Tile};
 
 /// Steps of one block: C is read and written once for so many products.
 const STEPS: usize = 1024;
 
-/// Rows of A that a task packs at a time, at most: 48 * 1024 words are 192 KiB, under half of a second-level cache of
-/// 512 KiB.
-const BLOCK_ROWS: usize = 48;
-
 /// Bytes of packed B: a share of the last-level cache, and small where k is large.
 const PACKED_BYTES: usize = 16 << 20;
-
-/// Tasks a thread, so that a thread that was held up does not hold up the others: at the end one of two threads waits for
-/// half a task, 2 % of the time.
-const TASKS_A_THREAD: usize = 24;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -86,16 +80,42 @@ pub(crate) fn product_by<E: Element>(
     c: &mut [u32],
     tile: &Tile,
 ) {
-    assert!(a.len() == shape.m * shape.k && b.len() == shape.n * shape.k && c.len() == shape.m * shape.n);
+    let Shape { m, n, k } = shape;
+    assert!(a.len() == m * k && b.len() == n * k && c.len() == m * n);
+    let c = Output {
+        start: c.as_mut_ptr(),
+        stride: n,
+        keep: false,
+        factor: 1.0,
+    };
+    // SAFETY: C is whole, and nobody else's.
+    unsafe { product_into(threads, shape, Operand::rows(a, k), Operand::rows(b, k), c, tile) };
+}
+
+/// [`product`] of operands that stand in any order.
+///
+/// # Safety
+/// C lies in memory that nobody else uses.
+unsafe fn product_into<E: Element>(
+    threads: Threads,
+    shape: Shape,
+    a: Operand<E>,
+    b: Operand<E>,
+    c: Output,
+    tile: &Tile,
+) {
     if shape.k == 0 {
-        return c.fill(0);
+        // SAFETY: rows of C, as the caller promises.
+        let rows = (0..shape.m).map(|row| unsafe { c.start.add(row * c.stride) });
+        return rows.for_each(|row| {
+            if !c.keep {
+                // SAFETY: as above; the bits of 0 and of 0.0 are zeros.
+                unsafe { row.write_bytes(0, shape.n) };
+            }
+        });
     }
     let steps = shape.k.div_ceil(E::PER_WORD);
     let columns = (PACKED_BYTES / (4 * steps)).max(tile.columns) / tile.columns * tile.columns;
-    let c = Output {
-        start: c.as_mut_ptr(),
-        stride: shape.n,
-    };
     let mut packed_b = borrow(
         &PACKED_B,
         steps * columns.min(shape.n.next_multiple_of(tile.columns)),
@@ -114,152 +134,6 @@ pub(crate) fn product_by<E: Element>(
         job.multiply(packed_b.words());
     }
     PACKED_B.set(Some(packed_b));
-}
-
-#[derive(Clone, Copy)]
-struct Output {
-    start: *mut u32,
-    stride: usize,
-}
-
-// SAFETY: tasks write disjoint blocks of C; see `Job::multiply`.
-unsafe impl Sync for Output {}
-
-/// Some columns of C.
-struct Job<'a, E> {
-    shape: Shape,
-    steps: usize,
-    columns: Range<usize>,
-    a: &'a [E],
-    c: Output,
-    tile: &'a Tile,
-    threads: Threads,
-}
-
-impl<E: Element> Job<'_, E> {
-    fn panels(&self) -> usize {
-        self.columns.len().div_ceil(self.tile.columns)
-    }
-
-    /// Panels of one block of steps lie side by side: block after block, in each panel after panel.
-    fn pack_b(&self, b: &[E], packed: &mut [u32]) {
-        let (panels, width) = (self.panels(), self.tile.columns);
-        let mut rest = &mut packed[..self.steps * panels * width];
-        let mut blocks = Vec::new();
-        for steps in blocks_of(self.steps) {
-            let (block, after) = rest.split_at_mut(steps.len() * panels * width);
-            blocks.push((steps, block));
-            rest = after;
-        }
-        let pack = |steps: Range<usize>, panel: usize, words: &mut [u32]| {
-            let first = self.columns.start + panel * width;
-            let rows = first..self.columns.end.min(first + width);
-            pack::panel(words, width, b, self.shape.k, rows, steps, self.tile.vectors);
-        };
-        if self.threads == Threads::One {
-            for (steps, block) in blocks {
-                let panels = block.chunks_mut(steps.len() * width).enumerate();
-                panels.for_each(|(panel, words)| pack(steps.clone(), panel, words));
-            }
-            return;
-        }
-        blocks.into_par_iter().for_each(|(steps, block)| {
-            let panels = block.par_chunks_mut(steps.len() * width).enumerate();
-            panels.for_each(|(panel, words)| pack(steps.clone(), panel, words));
-        });
-    }
-
-    /// Splits C into blocks of whole tiles, by rows first, and by columns where the rows are too few for all threads.
-    fn multiply(&self, packed_b: &[u32]) {
-        let threads = rayon::current_num_threads();
-        let row_tiles = self.shape.m.div_ceil(self.tile.rows);
-        if self.threads == Threads::One {
-            let blocks = self.shape.m.div_ceil(BLOCK_ROWS).min(row_tiles);
-            let blocks = (0..blocks).map(|block| share(row_tiles, blocks, block));
-            return blocks.for_each(|rows| self.block(packed_b, rows, 0..self.panels()));
-        }
-        let wanted = TASKS_A_THREAD * threads;
-        let by_cache = self.shape.m.div_ceil(BLOCK_ROWS).next_multiple_of(threads);
-        let row_blocks = by_cache.max(wanted).min(row_tiles);
-        let column_blocks = wanted.div_ceil(row_blocks).min(self.panels());
-        // Rayon splits a range once for each thread and steals whole parts: without a limit three tasks are one.
-        let tasks = (0..row_blocks * column_blocks).into_par_iter().with_max_len(1);
-        tasks.for_each(|task| {
-            let rows = share(row_tiles, row_blocks, task / column_blocks);
-            let panels = share(self.panels(), column_blocks, task % column_blocks);
-            self.block(packed_b, rows, panels);
-        });
-    }
-
-    /// One block of C: tiles `tiles` down, panels `panels` across, all of k.
-    fn block(&self, packed_b: &[u32], tiles: Range<usize>, panels: Range<usize>) {
-        let (height, width) = (self.tile.rows, self.tile.columns);
-        let mut packed_a = borrow(&PACKED_A, tiles.len() * height * STEPS.min(self.steps));
-        for steps in blocks_of(self.steps) {
-            let a = &mut packed_a.words_mut()[..tiles.len() * height * steps.len()];
-            for (tile, words) in tiles.clone().zip(a.chunks_exact_mut(height * steps.len())) {
-                let rows = tile * height..self.shape.m.min((tile + 1) * height);
-                panel(
-                    words,
-                    height,
-                    self.a,
-                    self.shape.k,
-                    rows,
-                    steps.clone(),
-                    self.tile.vectors,
-                );
-            }
-            let b = &packed_b[steps.start * self.panels() * width..];
-            for panel in panels.clone() {
-                let b = &b[panel * width * steps.len()..][..width * steps.len()];
-                for (tile, a) in tiles.clone().zip(a.chunks_exact(height * steps.len())) {
-                    self.one_tile(a, b, tile, panel, steps.start == 0);
-                }
-            }
-        }
-        PACKED_A.set(Some(packed_a));
-    }
-
-    fn one_tile(&self, a: &[u32], b: &[u32], tile: usize, panel: usize, first: bool) {
-        let (height, width) = (self.tile.rows, self.tile.columns);
-        let (row, column) = (tile * height, self.columns.start + panel * width);
-        let rows = height.min(self.shape.m - row);
-        let columns = width.min(self.columns.end - column);
-        // SAFETY: row < m and column < n, so the tile's corner lies inside C.
-        let corner = unsafe { self.c.start.add(row * self.c.stride + column) };
-        if rows == height && columns == width {
-            // SAFETY: the whole tile lies inside C, and no other task has it.
-            unsafe { self.tile.multiply(a, b, corner, self.c.stride, first) };
-            return;
-        }
-        let mut edge = [0u32; MOST_WORDS];
-        // SAFETY: rows and columns stay inside C, whose tile no other task has, and inside `edge`.
-        unsafe {
-            for row in 0..rows {
-                let (c, edge) = (
-                    corner.add(row * self.c.stride),
-                    edge.as_mut_ptr().add(row * width),
-                );
-                c.copy_to_nonoverlapping(edge, columns);
-            }
-            self.tile.multiply(a, b, edge.as_mut_ptr(), width, first);
-            for row in 0..rows {
-                let (c, edge) = (corner.add(row * self.c.stride), edge.as_ptr().add(row * width));
-                c.copy_from_nonoverlapping(edge, columns);
-            }
-        }
-    }
-}
-
-fn blocks_of(steps: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..steps)
-        .step_by(STEPS)
-        .map(move |start| start..steps.min(start + STEPS))
-}
-
-/// Part `index` of `parts` nearly equal parts of `0..count`.
-fn share(count: usize, parts: usize, index: usize) -> Range<usize> {
-    index * count / parts..(index + 1) * count / parts
 }
 
 #[cfg(test)]

@@ -15,6 +15,16 @@ pub(crate) struct Op {
     pub(crate) limits: Option<fn(&Dims) -> Option<String>>,
 }
 
+impl Op {
+    pub(crate) fn of(workload: &Workload) -> Self {
+        Self {
+            plan: workload.plan,
+            cpu: workload.cpu,
+            limits: workload.limits,
+        }
+    }
+}
+
 /// One step of a composite. No output may overlap another buffer of the stage, and all outputs are of different buffers.
 pub(crate) struct Stage {
     pub(crate) op: Op,
@@ -51,20 +61,20 @@ pub(crate) fn plan(stages: &[Stage], scratch: &[u64], target: Target) -> Plan {
 }
 
 impl Stage {
-    /// A workload with one output.
-    pub(crate) fn of(workload: &Workload, sizes: &[(&str, usize)], inputs: &[Slot], output: Slot) -> Self {
+    pub(crate) fn new(op: Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Self {
         Self {
-            op: Op {
-                plan: workload.plan,
-                cpu: workload.cpu,
-                limits: workload.limits,
-            },
+            op,
             dims: { sizes.iter() }
                 .map(|&(name, size)| (name.to_owned(), size as u64))
                 .collect(),
             inputs: inputs.to_vec(),
-            outputs: vec![output],
+            outputs: outputs.to_vec(),
         }
+    }
+
+    /// A workload with one output.
+    pub(crate) fn of(workload: &Workload, sizes: &[(&str, usize)], inputs: &[Slot], output: Slot) -> Self {
+        Self::new(Op::of(workload), sizes, inputs, &[output])
     }
 
     /// Why no device runs it.

@@ -11,7 +11,7 @@
 
 mod cpu;
 mod launch;
-mod reference;
+pub(crate) mod reference;
 
 use std::sync::LazyLock;
 

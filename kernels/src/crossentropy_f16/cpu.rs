@@ -10,8 +10,8 @@ use crate::exp::exp;
 use crate::wide::{maximum, sum_of, wide};
 use crate::workload::dim;
 
-/// 8 KiB of f32.
-const STRIP: usize = 2048;
+/// Logits of a strip: 8 KiB of f32.
+pub(crate) const STRIP: usize = 2048;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let vocab = dim(dims, "vocab");
@@ -40,16 +40,32 @@ fn row(
     peaks: &mut Vec<[f32; 2]>,
 ) -> f32 {
     let logits: &[f16] = logits.reinterpret_cast();
+    let gradient: &mut [f16] = gradient.reinterpret_cast_mut();
+    let strips = |start: usize, strip: &mut [f32]| {
+        logits[start..start + strip.len()].convert_to_f32_slice(strip);
+    };
+    let sum = softmax(powers, peaks, SCALE, strips, |start, strip| {
+        gradient[start..start + strip.len()].convert_from_f32_slice(strip);
+    });
+    gradient[label] = f16::from_f32(powers[label] - SCALE as f32);
+    (sum - logits[label].to_f64()) as f32
+}
+
+/// Fills `powers` with `scale` times the softmax of a row of logits, strip by strip: `begin` puts a strip's logits there, from
+/// a column on, and `end` sees what became of them. Returns the logarithm of the sum of exponentials.
+pub(crate) fn softmax(
+    powers: &mut [f32],
+    peaks: &mut Vec<[f32; 2]>,
+    scale: f64,
+    begin: impl Fn(usize, &mut [f32]),
+    mut end: impl FnMut(usize, &[f32]),
+) -> f64 {
     peaks.clear();
-    peaks.extend(
-        logits
-            .chunks(STRIP)
-            .zip(powers.chunks_mut(STRIP))
-            .map(|(logits, powers)| {
-                logits.convert_to_f32_slice(powers);
-                exponentials(powers)
-            }),
-    );
+    let strips = (0..).step_by(STRIP).zip(powers.chunks_mut(STRIP));
+    peaks.extend(strips.map(|(start, powers)| {
+        begin(start, powers);
+        exponentials(powers)
+    }));
     let top = peaks
         .iter()
         .fold(f32::NEG_INFINITY, |top, [peak, _]| top.max(*peak));
@@ -57,18 +73,13 @@ fn row(
         .iter()
         .map(|[peak, sum]| f64::from(exp(peak - top) * sum))
         .sum();
-    let share = SCALE / sum;
-    let gradient: &mut [f16] = gradient.reinterpret_cast_mut();
-    for ((powers, gradient), [peak, _]) in powers
-        .chunks_mut(STRIP)
-        .zip(gradient.chunks_mut(STRIP))
-        .zip(&*peaks)
-    {
-        scale(powers, (f64::from(exp(peak - top)) * share) as f32);
-        gradient.convert_from_f32_slice(powers);
+    let share = scale / sum;
+    let strips = (0..).step_by(STRIP).zip(powers.chunks_mut(STRIP));
+    for ((start, powers), [peak, _]) in strips.zip(&*peaks) {
+        times(powers, (f64::from(exp(peak - top)) * share) as f32);
+        end(start, powers);
     }
-    gradient[label] = f16::from_f32(powers[label] - SCALE as f32);
-    (sum.ln() + f64::from(top) - logits[label].to_f64()) as f32
+    sum.ln() + f64::from(top)
 }
 
 wide! {
@@ -83,7 +94,7 @@ wide! {
 }
 
 wide! {
-    fn scale(x: &mut [f32], factor: f32) {
+    fn times(x: &mut [f32], factor: f32) {
         for x in x {
             *x *= factor;
         }

@@ -1,4 +1,4 @@
-// prelude: half/half.glsl
+// prelude: crossentropy_f16/peak.glsl
 // Cross-entropy of rows of halves and its gradient times 1024, f32 between, one workgroup per row. Mirrors
 // crossentropy_f16.cu; reference.rs is the authority.
 //   x, dx    rows * vocab halves, row-major, two to a word
@@ -18,32 +18,9 @@ layout(std430, binding = 2) writeonly buffer Loss { float loss[]; };
 layout(std430, binding = 3) buffer Dx4 { uvec4 dx4[]; };
 layout(std430, binding = 3) buffer Dx1 { uint dx1[]; };
 
-const uint LANES = 256;
 const float SCALE = 1024;
 // No half is lower; -infinity less itself would be NaN.
 const vec2 NOTHING = vec2(-65504, 0);
-
-// The largest of some logits, and the sum of their exponentials relative to it.
-shared vec2 partial[LANES];
-
-vec2 joined(vec2 a, vec2 b) {
-    float top = max(a.x, b.x);
-    return vec2(top, a.y * exp(a.x - top) + b.y * exp(b.x - top));
-}
-
-vec2 peak(uint lane, vec2 mine) {
-    partial[lane] = mine;
-    barrier();
-    for (uint half_width = LANES / 2; half_width > 0; half_width /= 2) {
-        if (lane < half_width) {
-            partial[lane] = joined(partial[lane], partial[lane + half_width]);
-        }
-        barrier();
-    }
-    vec2 result = partial[0];
-    barrier();  // every lane has read partial[0] before it is overwritten
-    return result;
-}
 
 vec2 with_eight(vec2 mine, uvec4 words) {
     vec2 a = unpackHalf2x16(words.x), b = unpackHalf2x16(words.y);

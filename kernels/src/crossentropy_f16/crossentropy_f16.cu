@@ -1,4 +1,4 @@
-// prelude: half/half.cuh
+// prelude: crossentropy_f16/peak.cuh
 // Cross-entropy of rows of halves and its gradient times 1024, f32 between. Mirrors crossentropy_f16.comp; reference.rs is
 // the authority.
 //   x, dx    rows * vocab halves, row-major, aligned to 2 bytes
@@ -8,43 +8,7 @@
 //   grid     any number of blocks of 256 threads: blocks stride over the rows; 2 KiB of shared memory
 // A row is read twice: for its largest logit and the sum of exponentials at once, then for the gradient.
 
-#define LANES 256
 #define SCALE 1024.0f
-
-// The largest of some logits, and the sum of their exponentials relative to it.
-struct Peak {
-    float top, sum;
-
-    // All of `count` logits at once.
-    template <unsigned count>
-    __device__ void add(const float (&x)[count]) {
-        float higher = top;
-#pragma unroll
-        for (unsigned i = 0; i < count; i++) higher = fmaxf(higher, x[i]);
-        float more = 0.0f;
-#pragma unroll
-        for (unsigned i = 0; i < count; i++) more += expf(x[i] - higher);
-        sum = sum * expf(top - higher) + more;
-        top = higher;
-    }
-};
-
-static __device__ Peak tree(Peak* partial, Peak mine) {
-    const unsigned lane = threadIdx.x;
-    partial[lane] = mine;
-    for (unsigned half = LANES / 2; half > 0; half /= 2) {
-        __syncthreads();
-        if (lane < half) {
-            const Peak a = partial[lane], b = partial[lane + half];
-            const float top = fmaxf(a.top, b.top);
-            partial[lane] = {top, a.sum * expf(a.top - top) + b.sum * expf(b.top - top)};
-        }
-    }
-    __syncthreads();
-    const Peak all = partial[0];
-    __syncthreads();  // every lane has read the result before the next row overwrites it
-    return all;
-}
 
 static __device__ void widen8(uint4 v, float (&x)[8]) {
     const float2 a = widen2(v.x), b = widen2(v.y), c = widen2(v.z), d = widen2(v.w);

@@ -6,7 +6,7 @@
 //! rows. Without one the probabilities of a large vocabulary are subnormal in f16. Logits are a stream times eight, in
 //! [-8, 8), labels floor(word * vocab / 2³²) of the words of theirs.
 
-mod cpu;
+pub(crate) mod cpu;
 mod launch;
 mod reference;
 

@@ -6,6 +6,8 @@ use bytemuck::TransparentWrapper;
 use half::{bf16, f16};
 
 use crate::fp8::E4m3;
+use crate::matmul::Order;
+use crate::wide::wide;
 
 /// An element type and the 32-bit word that a step of k takes from it.
 pub(crate) trait Element: Copy + Send + Sync {
@@ -131,8 +133,59 @@ impl Element for i8 {
     }
 }
 
-/// Packs `rows` of a row-major matrix with `k` columns, steps `steps` of each, into `words` of `width` rows a step. Rows
-/// that are missing to `width` become zeros.
+/// An operand where it stands: rows of C, or columns, by steps of k.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a, E> {
+    pub(crate) elements: &'a [E],
+    /// Elements from one stored row to the next.
+    pub(crate) pitch: usize,
+    pub(crate) order: Order,
+}
+
+impl<'a, E: Element> Operand<'a, E> {
+    /// A row-major matrix of `k` columns.
+    pub(super) fn rows(elements: &'a [E], k: usize) -> Self {
+        Self {
+            elements,
+            pitch: k,
+            order: Order::AlongK,
+        }
+    }
+
+    /// As [`panel`]. Only what has a word for each element may stand across k.
+    pub(super) fn pack(
+        self,
+        words: &mut [u32],
+        width: usize,
+        rows: Range<usize>,
+        steps: Range<usize>,
+        vectors: bool,
+    ) {
+        if self.order == Order::AlongK {
+            return panel(words, width, self.elements, self.pitch, rows, steps, vectors);
+        }
+        assert_eq!(E::PER_WORD, 1, "steps of a row are neighbours");
+        for (step, words) in steps.zip(words.chunks_exact_mut(width)) {
+            let elements = &self.elements[step * self.pitch..][rows.clone()];
+            let (filled, missing) = words.split_at_mut(elements.len());
+            for (word, element) in filled.iter_mut().zip(elements) {
+                *word = E::word(std::slice::from_ref(element));
+            }
+            missing.fill(0);
+        }
+    }
+}
+
+wide! {
+    pub(super) fn scale(words: &mut [u32], factor: f32) {
+        for word in words {
+            *word = (f32::from_bits(*word) * factor).to_bits();
+        }
+    }
+}
+
+/// Packs `rows` of a matrix whose rows are `k` elements apart, steps `steps` of each, into `words` of `width` rows a step.
+/// Rows that are missing to `width` become zeros.
 pub(crate) fn panel<E: Element>(
     words: &mut [u32],
     width: usize,
@@ -142,7 +195,7 @@ pub(crate) fn panel<E: Element>(
     steps: Range<usize>,
     vectors: bool,
 ) {
-    let matrix = &matrix[rows.start * k..rows.end * k];
+    let matrix = &matrix[rows.start * k..matrix.len().min(rows.end * k)];
     let whole = if vectors && rows.len() == width {
         // Steps of which every element is there, in blocks of eight.
         let steps = steps.start..steps.end.min(k / E::PER_WORD);
@@ -181,8 +234,9 @@ unsafe fn whole_blocks<E: Element>(
 ) -> usize {
     const BLOCK: usize = 8;
     let blocks = steps.len() / BLOCK;
-    assert!(words.len() >= blocks * BLOCK * width && matrix.len() == width * k);
-    assert!((steps.start + blocks * BLOCK) * E::PER_WORD <= k);
+    let elements = (steps.start + blocks * BLOCK) * E::PER_WORD;
+    assert!(words.len() >= blocks * BLOCK * width && elements <= k);
+    assert!(matrix.len() >= (width - 1) * k + elements);
     // Two blocks of f32 are a cache line; rows that lie a power of two apart would evict it between them.
     for pair in (0..blocks).step_by(2) {
         for row in (0..width).step_by(BLOCK) {

@@ -10,9 +10,12 @@
 //! norms are 1 + x/8. The table holds cosine and sine of the angle of each token and pair, as Llama 3 turns them.
 
 mod buffers;
-mod cpu;
-mod launch;
-mod reference;
+mod norm;
+pub(crate) mod reference;
+mod softmax;
+pub(crate) mod stages;
+mod swiglu;
+mod turn;
 
 use std::sync::LazyLock;
 
@@ -21,13 +24,14 @@ use rayon::prelude::*;
 
 use crate::inputs::tensor_bytes;
 use crate::specify::{case, formula, output_within, sizes, tensor};
-use crate::workload::{Kind, Reference, Workload, dim, elements};
+use crate::workload::{Kernel, Kind, Launch, Reference, Slot, Workload, dim, elements};
+pub(crate) use buffers::{COUNT as BUFFERS, scratch};
 
 pub(crate) static WORKLOAD: Workload = Workload {
     spec: &SPEC,
-    plan: launch::plan,
+    plan: stages::plan,
     tuned: None,
-    cpu: cpu::run,
+    cpu: stages::run,
     reference: Reference::Whole(reference::outputs),
     inputs: Some(inputs),
     derived: None,
@@ -38,17 +42,17 @@ pub(crate) static WORKLOAD: Workload = Workload {
 
 /// Sizes of one block.
 #[derive(Clone, Copy, Debug)]
-struct Sizes {
-    tokens: usize,
-    hidden: usize,
-    heads: usize,
-    kvheads: usize,
-    width: usize,
-    inner: usize,
+pub(crate) struct Sizes {
+    pub(crate) tokens: usize,
+    pub(crate) hidden: usize,
+    pub(crate) heads: usize,
+    pub(crate) kvheads: usize,
+    pub(crate) width: usize,
+    pub(crate) inner: usize,
 }
 
 impl Sizes {
-    fn of(dims: &Dims) -> Self {
+    pub(crate) fn of(dims: &Dims) -> Self {
         let [tokens, hidden, heads, kvheads, width, inner] = NAMES.map(|name| dim(dims, name));
         Self {
             tokens,
@@ -60,9 +64,53 @@ impl Sizes {
         }
     }
 
+    /// Elements of a token's queries, and of its keys.
+    pub(crate) fn query(self) -> usize {
+        self.heads * self.width
+    }
+
+    pub(crate) fn key(self) -> usize {
+        self.kvheads * self.width
+    }
+
     /// Query heads that share a key and value head.
     fn group(self) -> usize {
         self.heads / self.kvheads
+    }
+
+    /// Elements and columns of each weight, of which those of norms have none.
+    pub(crate) fn weights(self) -> [(usize, Option<usize>); WEIGHTS] {
+        let Self { hidden, inner, .. } = self;
+        let (query, key) = (self.query(), self.key());
+        let (norm, of_hidden) = ((hidden, None), |rows: usize| (rows * hidden, Some(hidden)));
+        [
+            norm,
+            of_hidden(query),
+            of_hidden(key),
+            of_hidden(key),
+            (hidden * query, Some(query)),
+            norm,
+            of_hidden(inner),
+            of_hidden(inner),
+            (hidden * inner, Some(inner)),
+        ]
+    }
+
+    /// Why there is no such block.
+    pub(crate) fn refusal(self) -> Option<String> {
+        let Self {
+            heads,
+            kvheads,
+            width,
+            ..
+        } = self;
+        if kvheads == 0 || heads == 0 || !heads.is_multiple_of(kvheads) {
+            return Some(format!(
+                "{heads} heads do not share {kvheads} key and value heads evenly"
+            ));
+        }
+        (width == 0 || !width.is_multiple_of(2))
+            .then(|| format!("a head of {width} elements is not made of pairs"))
     }
 
     /// What scores are multiplied by.
@@ -70,6 +118,9 @@ impl Sizes {
         1.0 / (self.width as f64).sqrt()
     }
 }
+
+/// Weights of a block.
+pub(crate) const WEIGHTS: usize = 9;
 
 /// Keeps a row of zeros from dividing by zero; Llama uses the same.
 const EPSILON: f64 = 1e-5;
@@ -85,7 +136,7 @@ fn block(name: &str, size: Size, sizes: [u64; 6]) -> Case {
 }
 
 /// The weights, each with its gradient among the outputs.
-fn weights(prefix: &str) -> [Tensor; 9] {
+fn weights(prefix: &str) -> [Tensor; WEIGHTS] {
     [
         ("norm1", &["hidden"][..]),
         ("wq", &["heads", "width", "hidden"]),
@@ -175,60 +226,94 @@ fn turn(token: usize, pair: usize, width: usize) -> [f64; 2] {
 
 fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
     let sizes = Sizes::of(dims);
-    let width = sizes.width;
-    let pairs = (0..sizes.tokens).flat_map(|token| (0..width / 2).map(move |pair| turn(token, pair, width)));
-    let table: Vec<f32> = pairs.flatten().map(|value| value as f32).collect();
     let drawn = SPEC.inputs.iter().enumerate().map(|(index, tensor)| match index {
         0 | 1 => tensor_bytes(tensor, dims, seed),
-        2 => bytemuck::cast_slice(&table).to_vec(),
-        _ => scaled(tensor, dims, seed),
+        2 => table(sizes),
+        _ => {
+            let mut bytes = tensor_bytes(tensor, dims, seed);
+            scale(&mut bytes, sizes.weights()[index - 3].1);
+            bytes
+        }
     });
     drawn.collect()
 }
 
-/// A weight: its stream over the power of two below the root of its columns, or 1 + x/8 for one of a norm.
-fn scaled(tensor: &Tensor, dims: &Dims, seed: &[u8; 32]) -> Vec<u8> {
-    let rows = dim(dims, &tensor.shape[0]) as u64;
-    let columns = match tensor.name.ends_with("wo") || tensor.name.ends_with("down") {
-        true => elements(tensor, dims) / rows,
-        false => dim(dims, "hidden") as u64,
-    };
-    let power = 1u64 << (columns.ilog2() / 2);
-    let scale = 1.0 / power as f32;
-    let norm = tensor.shape.len() == 1;
-    let mut bytes = tensor_bytes(tensor, dims, seed);
-    let (words, _) = bytes.as_chunks_mut();
+/// Cosine and sine of each pair's angle for each token, as f32.
+pub(crate) fn table(sizes: Sizes) -> Vec<u8> {
+    let width = sizes.width;
+    let pairs = (0..sizes.tokens).flat_map(|token| (0..width / 2).map(move |pair| turn(token, pair, width)));
+    pairs
+        .flatten()
+        .flat_map(|value| (value as f32).to_le_bytes())
+        .collect()
+}
+
+/// A stream as a weight: over the power of two below the root of its columns, or 1 + x/8 for one of a norm, which has none.
+pub(crate) fn scale(stream: &mut [u8], columns: Option<usize>) {
+    let factor = columns.map(|columns| 1.0 / (1u64 << (columns.ilog2() / 2)) as f32);
+    let (words, _) = stream.as_chunks_mut();
     words.par_iter_mut().for_each(|word| {
         let x = f32::from_le_bytes(*word);
-        let weight = if norm { 1.0 + x / 8.0 } else { x * scale };
+        let weight = factor.map_or(1.0 + x / 8.0, |factor| x * factor);
         *word = weight.to_le_bytes();
     });
-    bytes
 }
 
 fn limits(dims: &Dims) -> Option<String> {
-    let Sizes {
-        tokens,
-        heads,
-        kvheads,
-        width,
-        ..
-    } = Sizes::of(dims);
-    if kvheads == 0 || heads == 0 || !heads.is_multiple_of(kvheads) {
-        return Some(format!(
-            "{heads} heads do not share {kvheads} key and value heads evenly"
-        ));
-    }
-    if width == 0 || !width.is_multiple_of(2) {
-        return Some(format!("a head of {width} elements is not made of pairs"));
+    let sizes = Sizes::of(dims);
+    let refusal = sizes.refusal();
+    if refusal.is_some() {
+        return refusal;
     }
     let tensors = SPEC.inputs.iter().chain(&SPEC.outputs);
-    let scores = heads as u128 * tokens as u128 * tokens as u128;
+    let scores = sizes.heads as u128 * sizes.tokens as u128 * sizes.tokens as u128;
     let most = tensors
         .map(|tensor| u128::from(elements(tensor, dims)))
         .fold(scores, u128::max);
     (most >> 32 != 0)
         .then(|| format!("{most} elements of one array are past the 2^32-1 that kernels count to"))
+}
+
+const THREADS: usize = 256;
+
+/// Every Vulkan device takes this many groups in one dimension; the kernels stride over the rest.
+const MAX_GROUPS: usize = 65_535;
+
+macro_rules! kernel {
+    ($name:ident, $stem:literal) => {
+        static $name: crate::workload::Kernel = crate::workload::Kernel {
+            name: $stem,
+            folder: "train_block_f32",
+            ptx: Some(include_str!(concat!($stem, ".ptx"))),
+            spirv: Some(include_bytes!(concat!($stem, ".spv"))),
+        };
+    };
+}
+use kernel;
+
+/// A block for each of `rows`, whose words are `rows`, `cols` and more.
+fn row_launch(kernel: &'static Kernel, dims: &Dims, buffers: Vec<Slot>, more: &[u32]) -> Launch {
+    let [rows, cols] = ["rows", "cols"].map(|name| dim(dims, name));
+    Launch {
+        kernel,
+        grid: [rows.min(MAX_GROUPS) as u32, 1, 1],
+        block: [THREADS as u32, 1, 1],
+        push: [&[rows as u32, cols as u32], more].concat(),
+        buffers,
+        shared: 0,
+    }
+}
+
+/// A thread for each of `count`, as far as groups go.
+fn element_launch(kernel: &'static Kernel, count: usize, push: Vec<u32>, buffers: Vec<Slot>) -> Launch {
+    Launch {
+        kernel,
+        grid: [count.div_ceil(THREADS).min(MAX_GROUPS) as u32, 1, 1],
+        block: [THREADS as u32, 1, 1],
+        push,
+        buffers,
+        shared: 0,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //!
 //! Its gradients are compared with finite differences of its output below.
 
-mod block;
+pub(crate) mod block;
+pub(crate) mod matrix;
 
 use attest::spec::Dims;
 
@@ -18,7 +19,7 @@ pub(super) fn outputs(dims: &Dims, inputs: &[&[u8]]) -> Vec<Vec<f64>> {
 }
 
 /// Angles from the position, not from the table.
-fn table(sizes: Sizes) -> Vec<f64> {
+pub(crate) fn table(sizes: Sizes) -> Vec<f64> {
     let width = sizes.width;
     let pairs = (0..sizes.tokens).flat_map(|token| (0..width / 2).map(move |pair| turn(token, pair, width)));
     pairs.flatten().collect()

@@ -5,10 +5,11 @@
 //   scale             rows floats, from the forward pass
 //   w                 cols floats
 //   share             1 / cols
+//   added             1, or 0 where nothing is added and `more` is not read
 //   grid              any number of workgroups of 256 invocations, 1 KiB of shared memory: workgroups stride over the rows
 // With n = x * scale: dx = more + scale * (dy w - n mean(dy w n)).
 layout(local_size_x = 256) in;
-layout(push_constant) uniform Sizes { uint rows, cols; float share; };
+layout(push_constant) uniform Sizes { uint rows, cols; float share; uint added; };
 layout(std430, binding = 0) readonly buffer Dy { float dy[]; };
 layout(std430, binding = 1) readonly buffer X { float x[]; };
 layout(std430, binding = 2) readonly buffer Scale { float scale[]; };
@@ -28,7 +29,7 @@ void main() {
         float mean = tree_sum(sum) * share;
         for (uint i = lane; i < cols; i += LANES) {
             float rest = dy[first + i] * w[i] - x[first + i] * factor * mean;
-            dx[first + i] = more[first + i] + factor * rest;
+            dx[first + i] = (added != 0 ? more[first + i] : 0) + factor * rest;
         }
     }
 }

@@ -1,69 +1,104 @@
 //! Forward and backward pass in f64, written plainly.
 
-use super::super::{EPSILON, Sizes};
-use crate::wide::wide;
-
-/// A row-major matrix.
-#[derive(Clone)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    cells: Vec<f64>,
-}
+use super::super::{EPSILON, Sizes, WEIGHTS};
+use super::matrix::Matrix;
 
 /// Outputs in the specification's order.
 pub(super) fn run(sizes: Sizes, inputs: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let Sizes {
-        tokens,
-        hidden,
-        heads,
-        kvheads,
-        width,
-        inner,
-    } = sizes;
-    let (query, key) = (heads * width, kvheads * width);
-    let matrix = |index: usize, rows| Matrix::new(rows, inputs[index].clone());
-    let (x, dy, table) = (matrix(0, tokens), matrix(1, tokens), matrix(2, tokens));
-    let (wq, wk, wv) = (matrix(4, query), matrix(5, key), matrix(6, key));
-    let (wo, gate, up, down) = (
-        matrix(7, hidden),
-        matrix(9, inner),
-        matrix(10, inner),
-        matrix(11, hidden),
-    );
-    let (norm1, norm2) = (&inputs[3], &inputs[8]);
+    let [x, dy, table] = [0, 1, 2].map(|index| Matrix::new(sizes.tokens, inputs[index].clone()));
+    let weights: Vec<&[f64]> = inputs[3..].iter().map(Vec::as_slice).collect();
+    let pass = Pass::forward(sizes, x, &table, &weights);
+    let (dx, gradients) = pass.backward(&dy);
+    [pass.y.cells, dx.cells].into_iter().chain(gradients).collect()
+}
 
-    let n = norm(&x, norm1);
-    let q = turned(&n.times(&wq.transposed()), &table, width, 1.0);
-    let k = turned(&n.times(&wk.transposed()), &table, width, 1.0);
-    let v = n.times(&wv.transposed());
-    let attention = Attention { sizes, q, k, v };
-    let mixed = attention.forward();
-    let middle = mixed.times(&wo.transposed()).plus(&x);
-    let m = norm(&middle, norm2);
-    let (g, u) = (m.times(&gate.transposed()), m.times(&up.transposed()));
-    let act = g.with(&u, |g, u| g * logistic(g) * u);
-    let y = act.times(&down.transposed()).plus(&middle);
+/// A forward pass, and what the backward pass needs of it.
+pub(crate) struct Pass<'a> {
+    sizes: Sizes,
+    table: &'a Matrix,
+    norms: [&'a [f64]; 2],
+    /// q, k, v and out.
+    projections: [Matrix; 4],
+    /// Gate, up and down.
+    mlp: [Matrix; 3],
+    x: Matrix,
+    normal: Matrix,
+    attention: Attention,
+    mixed: Matrix,
+    middle: Matrix,
+    normal2: Matrix,
+    gate: Matrix,
+    up: Matrix,
+    inner: Matrix,
+    pub(crate) y: Matrix,
+}
 
-    let dact = dy.times(&down);
-    let ddown = dy.transposed().times(&act);
-    let slope = |g: f64| logistic(g) * (1.0 + g * (1.0 - logistic(g)));
-    let dg = dact.with(&u, |d, u| d * u).with(&g, |d, g| d * slope(g));
-    let du = dact.with(&g, |d, g| d * g * logistic(g));
-    let (dgate, dup) = (dg.transposed().times(&m), du.transposed().times(&m));
-    let dm = dg.times(&gate).plus(&du.times(&up));
-    let (dmiddle, dnorm2) = norm_back(&middle, norm2, &dm);
-    let dmiddle = dmiddle.plus(&dy);
-    let dwo = dmiddle.transposed().times(&mixed);
-    let [dq, dk, dv] = attention.backward(&dmiddle.times(&wo));
-    let (dq, dk) = (turned(&dq, &table, width, -1.0), turned(&dk, &table, width, -1.0));
-    let [dwq, dwk, dwv] = [&dq, &dk, &dv].map(|d| d.transposed().times(&n));
-    let dn = dq.times(&wq).plus(&dk.times(&wk)).plus(&dv.times(&wv));
-    let (dx, dnorm1) = norm_back(&x, norm1, &dn);
-    let dx = dx.plus(&dmiddle);
-    let [y, dx, dwq, dwk, dwv, dwo, dgate, dup, ddown] =
-        [y, dx, dwq, dwk, dwv, dwo, dgate, dup, ddown].map(|matrix| matrix.cells);
-    vec![y, dx, dnorm1, dwq, dwk, dwv, dwo, dnorm2, dgate, dup, ddown]
+impl<'a> Pass<'a> {
+    /// `weights` in the specification's order.
+    pub(crate) fn forward(sizes: Sizes, x: Matrix, table: &'a Matrix, weights: &[&'a [f64]]) -> Self {
+        let Sizes { hidden, inner, .. } = sizes;
+        let [norm1, wq, wk, wv, wo, norm2, gate, up, down] = weights[..] else {
+            unreachable!("a block has {WEIGHTS} weights")
+        };
+        let matrix = |cells: &[f64], rows| Matrix::new(rows, cells.to_vec());
+        let (query, key) = (sizes.query(), sizes.key());
+        let projections = [(wq, query), (wk, key), (wv, key), (wo, hidden)].map(|(w, rows)| matrix(w, rows));
+        let mlp = [(gate, inner), (up, inner), (down, hidden)].map(|(w, rows)| matrix(w, rows));
+
+        let normal = norm(&x, norm1);
+        let [q, k, v] = [0, 1, 2].map(|index| normal.times(&projections[index].transposed()));
+        let [q, k] = [q, k].map(|x| turned(&x, table, sizes.width, 1.0));
+        let attention = Attention { sizes, q, k, v };
+        let mixed = attention.forward();
+        let middle = mixed.times(&projections[3].transposed()).plus(&x);
+        let normal2 = norm(&middle, norm2);
+        let [gate, up] = [0, 1].map(|index| normal2.times(&mlp[index].transposed()));
+        let inner = gate.with(&up, |g, u| g * logistic(g) * u);
+        let y = inner.times(&mlp[2].transposed()).plus(&middle);
+        Self {
+            sizes,
+            table,
+            norms: [norm1, norm2],
+            projections,
+            mlp,
+            x,
+            normal,
+            attention,
+            mixed,
+            middle,
+            normal2,
+            gate,
+            up,
+            inner,
+            y,
+        }
+    }
+
+    /// The gradient of x and those of the weights.
+    pub(crate) fn backward(&self, dy: &Matrix) -> (Matrix, [Vec<f64>; WEIGHTS]) {
+        let ([wq, wk, wv, wo], [gate, up, down]) = (&self.projections, &self.mlp);
+        let dinner = dy.times(down);
+        let ddown = dy.transposed().times(&self.inner);
+        let slope = |g: f64| logistic(g) * (1.0 + g * (1.0 - logistic(g)));
+        let dg = dinner
+            .with(&self.up, |d, u| d * u)
+            .with(&self.gate, |d, g| d * slope(g));
+        let du = dinner.with(&self.gate, |d, g| d * g * logistic(g));
+        let [dgate, dup] = [&dg, &du].map(|d| d.transposed().times(&self.normal2));
+        let dnormal2 = dg.times(gate).plus(&du.times(up));
+        let (dmiddle, dnorm2) = norm_back(&self.middle, self.norms[1], &dnormal2);
+        let dmiddle = dmiddle.plus(dy);
+        let dwo = dmiddle.transposed().times(&self.mixed);
+        let [dq, dk, dv] = self.attention.backward(&dmiddle.times(wo));
+        let [dq, dk] = [dq, dk].map(|d| turned(&d, self.table, self.sizes.width, -1.0));
+        let [dwq, dwk, dwv] = [&dq, &dk, &dv].map(|d| d.transposed().times(&self.normal));
+        let dnormal = dq.times(wq).plus(&dk.times(wk)).plus(&dv.times(wv));
+        let (dx, dnorm1) = norm_back(&self.x, self.norms[0], &dnormal);
+        let [dwq, dwk, dwv, dwo, dgate, dup, ddown] =
+            [dwq, dwk, dwv, dwo, dgate, dup, ddown].map(|matrix| matrix.cells);
+        let gradients = [dnorm1, dwq, dwk, dwv, dwo, dnorm2, dgate, dup, ddown];
+        (dx.plus(&dmiddle), gradients)
+    }
 }
 
 fn logistic(x: f64) -> f64 {
@@ -75,7 +110,7 @@ fn scale(row: &[f64]) -> f64 {
     1.0 / (mean + EPSILON).sqrt()
 }
 
-fn norm(x: &Matrix, weight: &[f64]) -> Matrix {
+pub(crate) fn norm(x: &Matrix, weight: &[f64]) -> Matrix {
     x.by_rows(|row| {
         let scale = scale(row);
         row.iter()
@@ -86,7 +121,7 @@ fn norm(x: &Matrix, weight: &[f64]) -> Matrix {
 }
 
 /// Gradients of the rows and of the weights.
-fn norm_back(x: &Matrix, weight: &[f64], dy: &Matrix) -> (Matrix, Vec<f64>) {
+pub(crate) fn norm_back(x: &Matrix, weight: &[f64], dy: &Matrix) -> (Matrix, Vec<f64>) {
     let mut dx = Vec::with_capacity(x.cells.len());
     let mut dweight = vec![0.0; weight.len()];
     for (x, dy) in x.cells.chunks(x.cols).zip(dy.cells.chunks(x.cols)) {
@@ -178,100 +213,5 @@ impl Attention {
             gradients[2].add_columns(shared, &p.transposed().times(&d));
         }
         gradients
-    }
-}
-
-impl Matrix {
-    fn new(rows: usize, cells: Vec<f64>) -> Self {
-        Self {
-            rows,
-            cols: cells.len() / rows,
-            cells,
-        }
-    }
-
-    fn zeros(rows: usize, cols: usize) -> Self {
-        Self::new(rows, vec![0.0; rows * cols])
-    }
-
-    fn transposed(&self) -> Self {
-        let cells =
-            (0..self.cols).flat_map(|col| (0..self.rows).map(move |row| self.cells[row * self.cols + col]));
-        Self::new(self.cols, cells.collect())
-    }
-
-    fn columns(&self, first: usize, count: usize) -> Self {
-        let rows = self.cells.chunks(self.cols);
-        let cells = rows.flat_map(|row| row[first..first + count].iter().copied());
-        Self::new(self.rows, cells.collect())
-    }
-
-    fn add_columns(&mut self, first: usize, more: &Self) {
-        for (row, more) in self.cells.chunks_mut(self.cols).zip(more.cells.chunks(more.cols)) {
-            for (cell, more) in row[first..].iter_mut().zip(more) {
-                *cell += more;
-            }
-        }
-    }
-
-    fn by_rows(&self, f: impl FnMut(&[f64]) -> Vec<f64>) -> Self {
-        Self::new(self.rows, self.cells.chunks(self.cols).flat_map(f).collect())
-    }
-
-    fn with(&self, other: &Self, f: impl Fn(f64, f64) -> f64) -> Self {
-        let pairs = self.cells.iter().zip(&other.cells);
-        Self::new(self.rows, pairs.map(|(a, b)| f(*a, *b)).collect())
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        self.with(other, |a, b| a + b)
-    }
-
-    /// On threads of its own: see [`kept`](super::kept).
-    fn times(&self, other: &Self) -> Self {
-        const WORTH_A_THREAD: usize = 1 << 20;
-        let mut result = Self::zeros(self.rows, other.cols);
-        let work = self.cells.len() * other.cols;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let rows = match work / WORTH_A_THREAD {
-            0 => self.rows,
-            _ => self.rows.div_ceil(threads).next_multiple_of(4),
-        };
-        std::thread::scope(|scope| {
-            let strips = self.cells.chunks(rows * self.cols);
-            for (a, c) in strips.zip(result.cells.chunks_mut(rows * other.cols)) {
-                let mut strip = || multiply(a, &other.cells, c, self.cols, other.cols);
-                if rows >= self.rows {
-                    strip();
-                } else {
-                    scope.spawn(strip);
-                }
-            }
-        });
-        result
-    }
-}
-
-/// C += A B, four rows and a stretch of columns at a time.
-fn multiply(a: &[f64], b: &[f64], c: &mut [f64], k: usize, n: usize) {
-    const COLUMNS: usize = 512;
-    for start in (0..n).step_by(COLUMNS) {
-        let columns = start..n.min(start + COLUMNS);
-        for (a, c) in a.chunks(4 * k).zip(c.chunks_mut(4 * n)) {
-            for step in 0..k {
-                let b = &b[step * n..][columns.clone()];
-                for (a, c) in a.chunks(k).zip(c.chunks_mut(n)) {
-                    add_row(&mut c[columns.clone()], a[step], b);
-                }
-            }
-        }
-    }
-}
-
-wide! {
-    fn add_row(c: &mut [f64], a: f64, b: &[f64]) {
-        for (c, b) in c.iter_mut().zip(b) {
-            *c += a * b;
-        }
     }
 }
