@@ -86,12 +86,10 @@ pub(crate) fn map_into<const N: usize>(
         for (strip, y) in y.chunks_mut(STRIP).enumerate() {
             let (first, len) = (part * PART + strip * STRIP, y.len());
             for (wide, input) in strips.iter_mut().zip(inputs) {
-                let narrow: &[f16] = input[first..first + len].reinterpret_cast();
-                narrow.convert_to_f32_slice(&mut wide[..len]);
+                widen(&input[first..first + len], &mut wide[..len]);
             }
             f(strips.each_mut().map(|wide| &mut wide[..len]));
-            y.reinterpret_cast_mut::<f16>()
-                .convert_from_f32_slice(&strips[0][..len]);
+            narrow(&strips[0][..len], y);
         }
     });
 }

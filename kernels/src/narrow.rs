@@ -1,9 +1,8 @@
 //! Sums of products to halves: y is the f16 nearest to x in f32, ties to even. Sizes: `n` elements, a multiple of four.
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 
+use crate::halves;
 use crate::stages::Op;
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
 
@@ -42,7 +41,8 @@ fn plan(dims: &Dims, _target: Target) -> Plan {
 }
 
 fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let y: &mut [u16] = bytemuck::cast_slice_mut(outputs[0]);
-    y.reinterpret_cast_mut::<f16>()
-        .convert_from_f32_slice(bytemuck::cast_slice(inputs[0]));
+    halves::narrow(
+        bytemuck::cast_slice(inputs[0]),
+        bytemuck::cast_slice_mut(outputs[0]),
+    );
 }

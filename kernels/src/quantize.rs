@@ -4,8 +4,8 @@
 
 use attest::spec::Dims;
 use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 
+use crate::halves::widen;
 use crate::stages::Op;
 use crate::wide::wide;
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
@@ -55,22 +55,50 @@ fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     };
     let y: &mut [[i8; BLOCK]] = bytemuck::cast_slice_mut(y);
     let scales: &mut [u16] = bytemuck::cast_slice_mut(scales);
-    for (x, (y, scale)) in x.iter().zip(y.iter_mut().zip(scales)) {
-        let mut wide = [0.0; BLOCK];
-        x.reinterpret_cast::<f16>().convert_to_f32_slice(&mut wide);
-        let most = wide.iter().fold(0.0, |most: f32, x| most.max(x.abs()));
-        let rounded = f16::from_f32(most / 127.0);
-        *scale = rounded.to_bits();
-        integers(&wide, rounded.to_f32(), y);
+    let mut wide = [[0.0; BLOCK]; STRIP];
+    let strips = y.chunks_mut(STRIP).zip(scales.chunks_mut(STRIP));
+    for (x, (y, scales)) in x.chunks(STRIP).zip(strips) {
+        let wide = &mut wide[..x.len()];
+        widen(x.as_flattened(), wide.as_flattened_mut());
+        blocks(wide, y, scales);
     }
 }
 
+/// Blocks that are widened together: 8 KiB of f32.
+const STRIP: usize = 64;
+
 wide! {
-    /// f32 quotients of two halves lie on the side of each tie on which the true ones do.
-    fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
-        for (y, x) in y.iter_mut().zip(x) {
-            *y = if scale == 0.0 { 0 } else { (x / scale).round_ties_even().clamp(-127.0, 127.0) as i8 };
+    fn blocks(x: &[[f32; BLOCK]], y: &mut [[i8; BLOCK]], scales: &mut [u16]) {
+        for (x, (y, scale)) in x.iter().zip(y.iter_mut().zip(scales)) {
+            let rounded = f16::from_f32(largest(x) / 127.0);
+            *scale = rounded.to_bits();
+            integers(x, rounded.to_f32(), y);
         }
+    }
+}
+
+/// Of the sizes of a block's elements.
+#[inline(always)]
+fn largest(x: &[f32; BLOCK]) -> f32 {
+    const LANES: usize = 8;
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [0.0; LANES];
+    for x in x.as_chunks::<LANES>().0 {
+        for (lane, x) in lanes.iter_mut().zip(x) {
+            *lane = larger(x.abs(), *lane);
+        }
+    }
+    lanes.into_iter().fold(0.0, larger)
+}
+
+/// f32 quotients of two halves lie on the side of each tie on which the true ones do.
+#[inline(always)]
+fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
+    if scale == 0.0 {
+        return y.fill(0);
+    }
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = (x / scale).round_ties_even().clamp(-127.0, 127.0) as i8;
     }
 }
 

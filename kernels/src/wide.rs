@@ -68,3 +68,16 @@ pub(crate) fn sum_of_lanes(lanes: std::arch::x86_64::__m256) -> f32 {
     let [a, b, c, d, e, f, g, h]: [f32; 8] = bytemuck::cast(lanes);
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
+
+/// Asks for the cache line that lies `ahead` bytes after the start of some elements, be there one or not.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn fetch<T>(elements: &[T], ahead: usize) {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    let line = elements.as_ptr().wrapping_byte_add(ahead);
+    #[allow(unsafe_code, reason = "prefetching takes a raw pointer")]
+    // SAFETY: prefetching reads nothing and takes any address.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+}

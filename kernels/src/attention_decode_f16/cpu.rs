@@ -1,23 +1,28 @@
-//! On the CPU: one split of the keys and values of one head a task, widened in registers, for four queries at a time.
+//! On the CPU: one split of the keys and values of some heads a task, a page at a time, widened in registers, for four queries
+//! at a time. Heads of a token are neighbours in memory: the more of them a task has, the longer the stretches that it reads.
+
+use std::cell::RefCell;
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
 use super::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::x86::{Register, is_available};
-use super::page::Page;
+use super::page::{Ahead, Page};
 use super::{LONGEST, PAGE, SPLIT, Shape, VECTOR};
 use crate::exp::exp;
-use crate::wide::{sum_of, wide};
+use crate::halves::{narrow, widen};
+use crate::wide::{maximum, sum_of, wide};
 
 /// Queries that are worked on side by side.
 const QUERIES: usize = 4;
 
-/// Keys between the one that is read and the one that is fetched: what memory's latency takes.
-const AHEAD: usize = 16;
+/// Tasks of a thread: enough that threads end together.
+const TASKS: usize = 4;
+
+/// Elements of splits that are worth a task.
+const COMBINED: usize = 1 << 16;
 
 /// The tensors of an attention, dense as the specification has them.
 pub(crate) struct Tensors<'a> {
@@ -62,7 +67,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     );
 }
 
-/// Fills `o`. Scratch holds the bytes that [`Shape::scratch`] tells, in the order of the tasks: sequence, split, head.
+/// Fills `o`. Scratch holds the bytes that [`Shape::scratch`] tells, by sequence, split and head.
 pub(crate) fn attend(
     shape: Shape,
     tensors: &Tensors,
@@ -70,24 +75,26 @@ pub(crate) fn attend(
     scratch: [&mut [f32]; 2],
     o: &mut [u16],
 ) {
-    let (group, head) = (shape.group(), shape.head);
+    let head = shape.head;
     let [sums, stats] = scratch;
-    let tasks = sums.par_chunks_mut(group * head);
+    let kvheads = kvheads_of_a_task(shape);
+    let queries = kvheads * shape.group();
+    let tasks = sums.par_chunks_mut(queries * head);
     tasks
-        .zip(stats.par_chunks_mut(2 * group))
+        .zip(stats.par_chunks_mut(2 * queries))
         .enumerate()
-        .for_each_init(
-            || Desk::new(group, head),
-            |desk, (task, (sums, stats))| {
-                let (part, kvhead) = (task / shape.kvheads, task % shape.kvheads);
-                let (sequence, split) = (part / shape.splits(), part % shape.splits());
-                if desk.lay_out(shape, tensors, [sequence, split, kvhead]) {
+        .with_max_len(1)
+        .for_each(|(task, (sums, stats))| {
+            let (part, first) = (task * kvheads / shape.kvheads, task * kvheads % shape.kvheads);
+            let (sequence, split) = (part / shape.splits(), part % shape.splits());
+            DESK.with_borrow_mut(|desk| {
+                if desk.lay_out(shape, tensors, [sequence, split, first], kvheads) {
                     work(desk, tensors, shape.scale(), sums, stats);
                 }
-            },
-        );
+            });
+        });
     o.par_chunks_mut(head)
-        .with_min_len(16)
+        .with_min_len(COMBINED / (shape.splits() * head))
         .enumerate()
         .for_each(|(row, o)| {
             let (sequence, query) = (row / shape.heads, row % shape.heads);
@@ -98,8 +105,7 @@ pub(crate) fn attend(
             let last = { last.as_ref() }.map(|(stats, v)| (&stats[..], &v[..head]));
             let mut mean = [0.0; LONGEST];
             combine(parts.chain(last), &mut mean[..head]);
-            o.reinterpret_cast_mut::<f16>()
-                .convert_from_f32_slice(&mean[..head]);
+            narrow(&mean[..head], o);
         });
 }
 
@@ -109,9 +115,7 @@ impl Newest<'_> {
         let kvhead = row / shape.heads * shape.kvheads + row % shape.heads / shape.group();
         let wide = |halves: &[u16]| {
             let mut wide = [0.0; LONGEST];
-            halves
-                .reinterpret_cast::<f16>()
-                .convert_to_f32_slice(&mut wide[..shape.head]);
+            widen(halves, &mut wide[..shape.head]);
             wide
         };
         let [k, v] = [self.k, self.v].map(|halves| wide(&halves[kvhead * shape.head..][..shape.head]));
@@ -120,32 +124,47 @@ impl Newest<'_> {
     }
 }
 
+/// As many as leave [`TASKS`] to every thread.
+fn kvheads_of_a_task(shape: Shape) -> usize {
+    let all = shape.batch * shape.splits() * shape.kvheads;
+    let most = (all / (TASKS * rayon::current_num_threads())).clamp(1, shape.kvheads);
+    let divides = |kvheads: &usize| shape.kvheads.is_multiple_of(*kvheads);
+    (1..=most).rev().find(divides).unwrap_or(1)
+}
+
+thread_local! {
+    static DESK: RefCell<Desk> = RefCell::default();
+}
+
 /// What one task works on, kept by a thread from task to task.
+#[derive(Default)]
 struct Desk {
-    /// The queries of the group in f32.
-    q: Vec<f32>,
     head: usize,
-    /// Where the head of each key stands in both caches.
+    /// Queries of a head of keys.
+    group: usize,
+    /// All queries in f32.
+    q: Vec<f32>,
+    /// Where the first of the heads of each key stands in both caches; the others follow.
     places: Vec<usize>,
     /// Scores and then weights, [`SPLIT`] for each query.
     weights: Vec<f32>,
 }
 
 impl Desk {
-    fn new(group: usize, head: usize) -> Self {
-        Self {
-            q: vec![0.0; group * head],
-            head,
-            places: Vec::with_capacity(SPLIT),
-            weights: vec![0.0; group * SPLIT],
-        }
-    }
-
     /// Whether the sequence reaches into the split.
-    fn lay_out(&mut self, shape: Shape, tensors: &Tensors, [sequence, split, kvhead]: [usize; 3]) -> bool {
-        let first = (sequence * shape.heads + kvhead * shape.group()) * shape.head;
-        let q: &[f16] = tensors.q[first..first + self.q.len()].reinterpret_cast();
-        q.convert_to_f32_slice(&mut self.q);
+    fn lay_out(
+        &mut self,
+        shape: Shape,
+        tensors: &Tensors,
+        [sequence, split, kvhead]: [usize; 3],
+        kvheads: usize,
+    ) -> bool {
+        (self.head, self.group) = (shape.head, shape.group());
+        let queries = kvheads * self.group;
+        self.q.resize(queries * self.head, 0.0);
+        self.weights.resize(queries * SPLIT, 0.0);
+        let first = (sequence * shape.heads + kvhead * self.group) * self.head;
+        widen(&tensors.q[first..first + self.q.len()], &mut self.q);
         let pages = &tensors.table[sequence * shape.seqpages..][..shape.seqpages];
         let end = (tensors.lengths[sequence] as usize).min((split + 1) * SPLIT);
         self.places.clear();
@@ -176,75 +195,95 @@ fn work(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats:
 
 #[inline(always)]
 fn work_with<L: Lanes>(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
-    let (head, keys) = (desk.head, desk.places.len());
-    let groups = sums.len() / (QUERIES * head);
-    let rest = groups * QUERIES..sums.len() / head;
     let Desk {
-        q, places, weights, ..
-    } = desk;
-    let page = |cache, first: usize| Page {
-        cache,
-        places: &places[first..keys.min(first + PAGE)],
         head,
-    };
-    for first in (0..keys).step_by(PAGE) {
-        let page = page(tensors.kpages, first);
-        let ahead = |key: usize| {
-            let soon = first + key + AHEAD;
-            match places.get(soon) {
-                Some(&place) => L::fetch(&tensors.kpages[place..][..head]),
-                None => L::fetch(&tensors.vpages[places[(soon - keys).min(keys - 1)]..][..head]),
-            }
-        };
-        for group in 0..groups {
-            let (q, weights) = (
-                &q[group * QUERIES * head..],
-                &mut weights[group * QUERIES * SPLIT + first..],
-            );
-            match group {
-                0 => page.scores::<L, QUERIES>(q, weights, ahead),
-                _ => page.scores::<L, QUERIES>(q, weights, |_| ()),
-            }
-        }
-        for query in rest.clone() {
-            page.scores::<L, 1>(&q[query * head..], &mut weights[query * SPLIT + first..], ahead);
+        group,
+        q,
+        places,
+        weights,
+    } = desk;
+    let (head, group, keys) = (*head, *group, places.len());
+    let row = q.len() / group;
+    let pages = |cache| places.chunks(PAGE).map(move |places| (cache, places));
+    let (k, v): (&[u16], &[u16]) = (tensors.kpages, tensors.vpages);
+
+    for (page, (places, next)) in { places.chunks(PAGE) }
+        .zip(pages(k).chain(pages(v)).skip(1))
+        .enumerate()
+    {
+        let mut ahead = Ahead::new(next, row);
+        let heads_q = q.chunks_exact(group * head);
+        let heads_weights = weights.chunks_exact_mut(group * SPLIT);
+        for (kvhead, (q, weights)) in heads_q.zip(heads_weights).enumerate() {
+            let weights = &mut weights[page * PAGE..];
+            scores::<L>(&Page::of(k, kvhead, places, head), q, weights, &mut ahead);
         }
     }
     for (weights, stats) in weights.chunks_exact_mut(SPLIT).zip(stats.as_chunks_mut().0) {
         *stats = weigh(&mut weights[..keys], scale);
     }
     sums.fill(0.0);
-    for first in (0..keys).step_by(PAGE) {
-        let page = page(tensors.vpages, first);
-        let ahead = |token: usize| {
-            if let Some(&place) = places.get(first + token + AHEAD) {
-                L::fetch(&tensors.vpages[place..][..head]);
-            }
-        };
-        for group in 0..groups {
-            let (weights, sums) = (
-                &weights[group * QUERIES * SPLIT + first..],
-                &mut sums[group * QUERIES * head..],
-            );
-            match group {
-                0 => page.values::<L, QUERIES>(weights, sums, ahead),
-                _ => page.values::<L, QUERIES>(weights, sums, |_| ()),
-            }
+    for (page, (places, next)) in { places.chunks(PAGE) }
+        .zip(pages(v).skip(1).chain([(v, &[][..])]))
+        .enumerate()
+    {
+        let mut ahead = Ahead::new(next, row);
+        let heads_weights = weights.chunks_exact(group * SPLIT);
+        let heads_sums = sums.chunks_exact_mut(group * head);
+        for (kvhead, (weights, sums)) in heads_weights.zip(heads_sums).enumerate() {
+            let weights = &weights[page * PAGE..];
+            values::<L>(&Page::of(v, kvhead, places, head), weights, sums, &mut ahead);
         }
-        for query in rest.clone() {
-            page.values::<L, 1>(
-                &weights[query * SPLIT + first..],
-                &mut sums[query * head..],
-                ahead,
-            );
-        }
+    }
+}
+
+/// Of the queries of a head of keys.
+#[inline(always)]
+fn scores<L: Lanes>(page: &Page, q: &[f32], weights: &mut [f32], ahead: &mut Ahead) {
+    let (whole, queries) = (q.len() / page.head / QUERIES * QUERIES, q.len() / page.head);
+    for query in (0..whole).step_by(QUERIES) {
+        let (q, weights) = (&q[query * page.head..], &mut weights[query * SPLIT..]);
+        page.scores::<L, QUERIES>(q, weights, || {
+            if query == 0 {
+                ahead.fetch::<L>(page.head);
+            }
+        });
+    }
+    for query in whole..queries {
+        let (q, weights) = (&q[query * page.head..], &mut weights[query * SPLIT..]);
+        page.scores::<L, 1>(q, weights, || {
+            if query == 0 {
+                ahead.fetch::<L>(page.head);
+            }
+        });
+    }
+}
+
+#[inline(always)]
+fn values<L: Lanes>(page: &Page, weights: &[f32], sums: &mut [f32], ahead: &mut Ahead) {
+    let (whole, queries) = (sums.len() / page.head / QUERIES * QUERIES, sums.len() / page.head);
+    for query in (0..whole).step_by(QUERIES) {
+        let (weights, sums) = (&weights[query * SPLIT..], &mut sums[query * page.head..]);
+        page.values::<L, QUERIES>(weights, sums, || {
+            if query == 0 {
+                ahead.fetch::<L>(page.head);
+            }
+        });
+    }
+    for query in whole..queries {
+        let (weights, sums) = (&weights[query * SPLIT..], &mut sums[query * page.head..]);
+        page.values::<L, 1>(weights, sums, || {
+            if query == 0 {
+                ahead.fetch::<L>(page.head);
+            }
+        });
     }
 }
 
 wide! {
     /// Scores to weights; the largest score, scaled, and the sum of the weights.
     fn weigh(weights: &mut [f32], scale: f32) -> [f32; 2] {
-        let top = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max) * scale;
+        let top = maximum(weights) * scale;
         for weight in weights.iter_mut() {
             *weight = exp(*weight * scale - top);
         }

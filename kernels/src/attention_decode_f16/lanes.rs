@@ -21,6 +21,9 @@ pub(super) trait Lanes: Copy {
 
     fn total(self) -> f32;
 
+    /// Of each: together they take half of the steps.
+    fn totals(all: [Self; 4]) -> [f32; 4];
+
     /// Asks for a head that will be read soon: caches are read a piece here and a piece there, which no processor foresees.
     fn fetch(head: &[u16]);
 }
@@ -55,6 +58,10 @@ impl Lanes for [f32; VECTOR] {
         self.iter().sum()
     }
 
+    fn totals(all: [Self; 4]) -> [f32; 4] {
+        all.map(Self::total)
+    }
+
     fn fetch(_head: &[u16]) {}
 }
 
@@ -67,8 +74,10 @@ pub(super) mod x86 {
 
     use std::arch::x86_64::{
         __m128i, __m256, _MM_HINT_T0, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128,
-        _mm_movehdup_ps, _mm_movehl_ps, _mm_prefetch, _mm256_castps256_ps128, _mm256_cvtph_ps,
-        _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
+        _mm_movehdup_ps, _mm_movehl_ps, _mm_prefetch, _mm_storeu_ps, _mm256_add_ps, _mm256_castpd_ps,
+        _mm256_castps_pd, _mm256_castps256_ps128, _mm256_cvtph_ps, _mm256_extractf128_ps, _mm256_fmadd_ps,
+        _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps, _mm256_unpackhi_pd, _mm256_unpackhi_ps,
+        _mm256_unpacklo_pd, _mm256_unpacklo_ps,
     };
 
     use super::{Lanes, VECTOR};
@@ -120,6 +129,25 @@ pub(super) mod x86 {
                 let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
                 _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
             }
+        }
+
+        #[inline(always)]
+        fn totals([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+            let mut totals = [0.0; 4];
+            unsafe {
+                let ab = _mm256_add_ps(_mm256_unpacklo_ps(a.0, b.0), _mm256_unpackhi_ps(a.0, b.0));
+                let cd = _mm256_add_ps(_mm256_unpacklo_ps(c.0, d.0), _mm256_unpackhi_ps(c.0, d.0));
+                let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+                let firsts = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+                let seconds = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+                let two_each = _mm256_add_ps(firsts, seconds);
+                let upper = _mm256_extractf128_ps::<1>(two_each);
+                _mm_storeu_ps(
+                    totals.as_mut_ptr(),
+                    _mm_add_ps(_mm256_castps256_ps128(two_each), upper),
+                );
+            }
+            totals
         }
 
         #[inline(always)]

@@ -1,4 +1,4 @@
-//! On the CPU: two rows side by side, eight blocks of each at a time.
+//! On the CPU: four rows side by side, eight blocks of each at a time.
 
 use attest::spec::Dims;
 use half::f16;
@@ -7,12 +7,15 @@ use rayon::prelude::*;
 use super::{BLOCK, BLOCK_BYTES};
 use crate::workload::dim;
 
-/// Rows of one task: 144 KiB of weights where a row has 4096.
-const ROWS: usize = 64;
+/// Bytes of blocks of one task: short ones would begin too often, where nothing is fetched ahead.
+const TASK: usize = 256 << 10;
 
-/// Rows that are summed side by side, each the next of its own half of the task: neighbours are so short that both would lie
+/// Tasks of a thread, at least: enough that threads end together.
+const TASKS: usize = 4;
+
+/// Rows that are summed side by side, each the next of its own part of the task: neighbours are so short that both would lie
 /// in one page, which the processor fetches ahead as one stream.
-const STREAMS: usize = 2;
+const STREAMS: usize = 4;
 
 /// Blocks whose scales fill a vector.
 const GROUP: usize = 8;
@@ -106,14 +109,22 @@ impl<'a> Activations<'a> {
 }
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let task = ROWS * dim(dims, "blocks");
+    let rows_of_task = rows_of_a_task(dims);
+    let task = rows_of_task * dim(dims, "blocks");
     let blocks: &[[u8; BLOCK_BYTES]] = bytemuck::cast_slice(inputs[0]);
     let scales: &[u16] = bytemuck::cast_slice(inputs[1]);
     let x = Activations::new(bytemuck::cast_slice(inputs[2]), bytemuck::cast_slice(inputs[3]));
     let y: &mut [f32] = bytemuck::cast_slice_mut(outputs[0]);
-    y.par_chunks_mut(ROWS)
+    y.par_chunks_mut(rows_of_task)
         .zip(blocks.par_chunks(task).zip(scales.par_chunks(task)))
+        .with_max_len(1)
         .for_each(|(y, (blocks, scales))| rows(y, Weights { blocks, scales }, &x));
+}
+
+fn rows_of_a_task(dims: &Dims) -> usize {
+    let most = TASK / (dim(dims, "blocks") * BLOCK_BYTES).max(1);
+    let shared = dim(dims, "n").div_ceil(TASKS * rayon::current_num_threads());
+    most.min(shared).max(1).next_multiple_of(STREAMS)
 }
 
 fn rows(y: &mut [f32], w: Weights<'_>, x: &Activations<'_>) {
@@ -192,13 +203,19 @@ fn integer_sum(w: &[u8; BLOCK_BYTES], x: &[i8; BLOCK]) -> i32 {
 mod x86 {
     use std::arch::x86_64::{
         __m128i, __m256, __m256i, _mm_setr_epi8, _mm_shuffle_epi8, _mm256_add_epi16, _mm256_and_si256,
-        _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_hadd_epi16, _mm256_madd_epi16,
-        _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps,
-        _mm256_srli_epi16, _mm256_sub_epi32,
+        _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16,
+        _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps, _mm256_srli_epi16,
+        _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32,
+        _mm256_unpacklo_epi64,
     };
 
     use super::{BLOCK_BYTES, Blocks, GROUP, Group, Scales};
-    use crate::wide::sum_of_lanes;
+    use crate::wide::{fetch, sum_of_lanes};
+
+    const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
+
+    /// Bytes between what is read of a row and what is fetched: with the other streams' what memory's latency takes.
+    const AHEAD: usize = 512;
 
     pub(super) fn is_available() -> bool {
         is_x86_feature_detected!("avx2")
@@ -215,6 +232,9 @@ mod x86 {
         let mut sums = [_mm256_setzero_ps(); ROWS];
         for (at, x) in x.iter().enumerate() {
             for row in 0..ROWS {
+                for line in blocks[row][at].chunks(BLOCKS_OF_A_LINE) {
+                    fetch(line, AHEAD);
+                }
                 sums[row] = add_group(&blocks[row][at], &scales[row][at], x, sums[row]);
             }
         }
@@ -229,9 +249,12 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
     fn add_group(w: &[[u8; BLOCK_BYTES]; GROUP], scales: &[u16; GROUP], x: &Group, sum: __m256) -> __m256 {
-        let early = _mm256_hadd_epi16(products::<0>(w, x), products::<1>(w, x));
-        let late = _mm256_hadd_epi16(products::<2>(w, x), products::<3>(w, x));
-        let two_each = _mm256_hadd_epi16(early, late);
+        let early = halved(products::<0>(w, x), products::<1>(w, x));
+        let late = halved(products::<2>(w, x), products::<3>(w, x));
+        let two_each = _mm256_add_epi16(
+            _mm256_unpacklo_epi64(early, late),
+            _mm256_unpackhi_epi64(early, late),
+        );
         let one_each = _mm256_madd_epi16(two_each, _mm256_set1_epi16(1));
         let exact = _mm256_cvtepi32_ps(_mm256_sub_epi32(one_each, bytemuck::cast(x.excess)));
 
@@ -239,6 +262,13 @@ mod x86 {
         let scales = _mm_shuffle_epi8(bytemuck::cast::<_, __m128i>(*scales), firsts_first);
         let scales = _mm256_mul_ps(_mm256_cvtph_ps(scales), bytemuck::cast(x.scales));
         _mm256_fmadd_ps(exact, scales, sum)
+    }
+
+    /// Half as many sums of either block of `a` and of `b`, in turn: what horizontal sums do, in fewer steps of the processor's.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn halved(a: __m256i, b: __m256i) -> __m256i {
+        _mm256_add_epi16(_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b))
     }
 
     /// Sums of four products of a nibble and an i8, eight of either block of a pair. Those of sixteen still fit: 16 * 15 * 128

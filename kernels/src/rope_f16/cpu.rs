@@ -1,10 +1,9 @@
 //! On the CPU: one token a task, its heads widened to f32 beside the first-level cache.
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
+use crate::halves::{narrow, widen};
 use crate::wide::wide;
 use crate::workload::dim;
 
@@ -18,9 +17,9 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     tasks.zip(turns.par_chunks(width)).for_each_init(
         || vec![0.0; token],
         |all, ((y, x), turns)| {
-            x.reinterpret_cast::<f16>().convert_to_f32_slice(all);
+            widen(x, all);
             all.chunks_exact_mut(width).for_each(|head| turn(head, turns));
-            y.reinterpret_cast_mut::<f16>().convert_from_f32_slice(all);
+            narrow(all, y);
         },
     );
 }
