@@ -29,7 +29,7 @@
 //!   ([`Record::required_caveats`]). A power limit or set clocks ([`Conditions::limits`]) are no throttling.
 //! * **Status.** Complete records have samples and quality and no reason; all others give their reason; an unsupported one has
 //!   neither samples nor quality. A complete suite has records, none of them partial. No case stands twice for one
-//!   path, device and cache.
+//!   path, device and cache. Only a record of the vendor path names a library.
 //! * **Proofs.** Each names a device of the statement, counts what its work gives, and stands once for a device and workload.
 //! * **Evidence.** Only `claimed`: nothing else can be shown by a signature alone. What the registry's verdicts add is found by
 //!   [`crate::evidence`].
@@ -54,8 +54,8 @@ pub use count::{Count, MAX_SAFE_INTEGER};
 pub use device::{Api, Device, DeviceKind, Driver, identity};
 pub use read::{StatementError, VerifiedStatement};
 pub use record::{
-    CaseRef, Caveat, Conditions, Evidence, Mode, Moment, PathClass, Quality, Record, Status, Stop, Stretch,
-    Timer, TimerSource, Timing, Warmup, Witness, Work,
+    CaseRef, Caveat, Conditions, Evidence, Library, Mode, Moment, PathClass, Quality, Record, Status, Stop,
+    Stretch, Timer, TimerSource, Timing, Warmup, Witness, Work,
 };
 
 use crate::digest::Sha256;

@@ -76,7 +76,10 @@ enum Refusal {
 
 impl From<DeviceError> for Refusal {
     fn from(error: DeviceError) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            DeviceError::Unsupported { reason, .. } => Self::Unsupported(reason),
+            other => Self::Failed(other.to_string()),
+        }
     }
 }
 
@@ -108,6 +111,7 @@ impl Job<'_> {
                 dims: self.case.dims.clone(),
             },
             path: self.path,
+            library: None,
             device: self.index,
             status: Status::Complete,
             reason: None,
@@ -136,6 +140,7 @@ impl Job<'_> {
         }
         let inputs = kernels::inputs::generate(self.workload, dims, &self.seed.0);
         let mut loaded = { self.device }.load(self.workload, self.path, dims, &inputs, sets)?;
+        record.library = loaded.library();
         let timing = self.witnessed(record, &mut *loaded, sets, began, tick)?;
         let launches = timing.launches_per_sample * timing.samples_ns.len() as u64;
         if timing.stop == Stop::Interrupted {

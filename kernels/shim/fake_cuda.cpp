@@ -133,6 +133,9 @@ void release(std::uint64_t address) {
 
 extern "C" {
 
+// For the fake matrix library.
+void fake_queue(void (*call)(void*), void* of) { queue().push([=] { call(of); }); }
+
 int cuInit(unsigned) { return INIT; }
 int cuDriverGetVersion(int* version) { return *version = VERSION, SUCCESS; }
 int cuGetErrorName(int error, const char** name) { return *name = error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR", SUCCESS; }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{Conditions, Device as Facts, Moment, PathClass, Timer, TimerSource};
+use attest::statement::{Conditions, Device as Facts, Library, Moment, PathClass, Timer, TimerSource};
 
 use crate::program::Program;
 use crate::workload::Workload;
@@ -76,6 +76,11 @@ pub trait Device: Send {
 /// so a single launch at a time also finds its inputs cold.
 pub trait Loaded {
     fn timer(&self) -> Timer;
+
+    /// The vendor's library that runs it, and which of its algorithms.
+    fn library(&self) -> Option<Library> {
+        None
+    }
 
     /// Fills every output set with [`POISON`](crate::workload::POISON).
     fn poison(&mut self) -> Result<(), DeviceError>;
@@ -164,6 +169,9 @@ pub enum DeviceError {
         api: &'static str,
         kernel: &'static str,
     },
+    /// Found only by asking a library for it.
+    #[error("{device}: {reason}")]
+    Unsupported { device: String, reason: String },
     /// A tensor, a set or bytes that the loaded case does not have.
     #[error("{device}: {reason}")]
     Outside { device: String, reason: String },

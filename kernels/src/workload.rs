@@ -38,7 +38,10 @@ impl Workload {
             (PathClass::Portable, _) => Ok((self.plan)(dims, target)),
             (PathClass::Tuned, Some(tuned)) => tuned(dims, target),
             (PathClass::Tuned, None) => Err(format!("{} has no tuned kernel", self.spec.id)),
-            (PathClass::Vendor, _) => Err("no vendor's library is used on this device".to_owned()),
+            (PathClass::Vendor, _) => Err(format!(
+                "the vendor path is cuBLASLt on CUDA devices; this is {}",
+                target.api.as_str()
+            )),
         }
     }
 
@@ -47,7 +50,7 @@ impl Workload {
         let has = |path: &PathClass| match path {
             PathClass::Portable => true,
             PathClass::Tuned => self.tuned.is_some(),
-            PathClass::Vendor => false,
+            PathClass::Vendor => crate::device::cuda::multiplies(self.spec),
         };
         PathClass::ALL.into_iter().filter(has).collect()
     }

@@ -18,6 +18,9 @@ pub struct Record {
     pub spec_digest: Sha256,
     pub case: CaseRef,
     pub path: PathClass,
+    /// What ran it, where that was a vendor's library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub library: Option<Library>,
     /// Index into the statement's devices.
     pub device: u32,
     pub status: Status,
@@ -99,6 +102,18 @@ impl PathClass {
             Self::Vendor => "vendor",
         }
     }
+}
+
+/// A vendor's library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Library {
+    /// `cuBLASLt`
+    pub name: String,
+    /// `12.8.4`
+    pub version: String,
+    /// Which of its algorithms ran, in its own terms.
+    pub algorithm: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -216,6 +216,7 @@ fn record(spec: &Spec, device: u32, samples: usize) -> Record {
             dims: case.dims.clone(),
         },
         path: PathClass::Portable,
+        library: None,
         device,
         status: Status::Complete,
         reason: None,

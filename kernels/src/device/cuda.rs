@@ -5,14 +5,17 @@
 //! old or lacks a function is an [`Absent`], never a crash.
 
 mod buffer;
+mod call;
 mod card;
-mod cublas;
+mod cublaslt;
 mod gate;
 mod loaded;
 mod peers;
 mod probe;
+mod vendor;
 
 pub use peers::{Outcome, Peer, peers};
+pub(crate) use vendor::multiplies;
 
 use super::{Absent, Device};
 

@@ -16,7 +16,7 @@ use kernels::inputs;
 use kernels::workload::Workload;
 use tempfile::TempDir;
 
-use crate::harness::{dims, expect_right, expect_right_on, fresh_seed};
+use crate::harness::{dims, expect_right, expect_right_on, fresh_seed, run_and_check};
 use crate::shim::library::compiled;
 use crate::{generate, parts, tree};
 
@@ -25,22 +25,29 @@ const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 /// Folder of the fake device's kernels; set in the child that runs them.
 const KERNELS: &str = "FAKE_CUDA_KERNELS";
 
+/// Names the vendor's library.
+const LIBRARY: &str = "HALLMARK_CUBLASLT";
+
 /// A folder that holds the fake driver, built with `defines`, by the first name that is tried.
 fn driver(defines: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
+    build("fake_cuda.cpp", defines, &folder.path().join("libcuda.so"));
+    folder
+}
+
+fn build(source: &str, defines: &[&str], library: &Path) {
     let status = Command::new("g++")
-        .args(["-std=c++17", "-shared", "-fPIC", "-pthread"])
+        .args(["-std=c++17", "-O2", "-shared", "-fPIC", "-pthread"])
         .args(defines)
-        .arg(format!("{PACKAGE}/shim/fake_cuda.cpp"))
+        .arg(format!("{PACKAGE}/shim/{source}"))
         .arg("-o")
-        .arg(folder.path().join("libcuda.so"))
+        .arg(library)
         .arg("-ldl")
         .status();
     assert!(
         status.is_ok_and(|status| status.success()),
-        "g++ builds the fake driver; hint: apt-get install g++"
+        "g++ builds {source}; hint: apt-get install g++"
     );
-    folder
 }
 
 /// Runs one test of this file in a process that finds its libraries in `folder`.
@@ -54,7 +61,7 @@ fn child(test: &str, folder: &Path, kernels: Option<&Path>) -> Output {
             "--include-ignored",
         ])
         .env("LD_LIBRARY_PATH", folder)
-        .env("HALLMARK_CUBLAS", folder.join("none"));
+        .env(LIBRARY, folder.join("libcublasLt.so"));
     if let Some(kernels) = kernels {
         command.env(KERNELS, kernels);
     }
@@ -138,12 +145,13 @@ fn every_workload_runs_through_the_driver_interface() {
             symlink(library, kernels.path().join(format!("{name}.so"))).expect("writable");
         }
     }
+    // With the vendor's library, and without.
     for defines in [&[][..], &["-DLACKS_POOLS"]] {
-        let output = child(
-            "a_card_that_is_a_fake",
-            driver(defines).path(),
-            Some(kernels.path()),
-        );
+        let folder = driver(defines);
+        if defines.is_empty() {
+            build("fake_cublaslt.cpp", &[], &folder.path().join("libcublasLt.so"));
+        }
+        let output = child("a_card_that_is_a_fake", folder.path(), Some(kernels.path()));
         assert!(output.status.success(), "{defines:?}: {}", text(&output));
     }
 }
@@ -198,7 +206,51 @@ fn a_card_that_is_a_fake() {
     batches_agree_with_the_host(card.as_ref(), WORKLOADS[0]);
     launches_rotate_over_the_sets(card.as_ref(), WORKLOADS[0]);
     too_much_is_refused_and_reported(card.as_ref(), WORKLOADS[0]);
-    peers_are_timed_or_absent();
+    // On the host, large products would take hours.
+    if !has_library() {
+        peers_are_timed_or_absent();
+    }
+    products_have_a_vendor_path_where_its_library_is(card.as_ref());
+}
+
+/// Whether this child was given the library.
+fn has_library() -> bool {
+    std::env::var_os(LIBRARY).is_some_and(|path| Path::new(&path).exists())
+}
+
+fn products_have_a_vendor_path_where_its_library_is(card: &dyn Device) {
+    let vendor = |workload: &&&Workload| workload.paths().contains(&PathClass::Vendor);
+    for workload in WORKLOADS.iter().filter(vendor) {
+        let mut right = 0;
+        for dims in (workload.odd_sizes)() {
+            match run_and_check(card, workload, PathClass::Vendor, &dims, fresh_seed()) {
+                Ok(_) => right += 1,
+                Err(error) => {
+                    let reasons = ["multiples of 16", "has no algorithm for this product", LIBRARY];
+                    assert!(reasons.iter().any(|reason| error.contains(reason)), "{error}");
+                }
+            }
+        }
+        // The square of 64 at least.
+        assert_eq!(right > 0, has_library(), "{}", workload.spec.id);
+    }
+    let gemm = find("gemm.f16.v1").expect("in the catalogue");
+    let dims = dims(&[("m", 2), ("n", 3), ("k", 5)]);
+    let inputs = inputs::generate(gemm, &dims, &[7; 32]);
+    match card.load(gemm, PathClass::Vendor, &dims, &inputs, 2) {
+        Err(error) => assert!(!has_library() && error.to_string().contains("cuBLASLt is not installed")),
+        Ok(loaded) => {
+            let library = loaded.library().expect("the vendor's");
+            assert_eq!((&*library.name, &*library.version), ("cuBLASLt", "12.8.4"));
+            assert_eq!(
+                library.algorithm,
+                "algorithm 9, tile 1, stages 6, split-k 2; fastest of 2"
+            );
+        }
+    }
+    let copy = find("mem.copy.v1").expect("in the catalogue");
+    let reason = card.refusal(copy, PathClass::Vendor, &copy.spec.cases[0].dims, 1);
+    assert_eq!(reason.as_deref(), Some("cuBLASLt has no mem.copy.v1"));
 }
 
 /// Batches on both sides of the number queued before the gate opens.
@@ -270,8 +322,8 @@ fn peers_are_timed_or_absent() {
         .filter(|peer| matches!(peer.outcome, Outcome::Timed(_)))
         .collect();
     assert!(timed.iter().any(|peer| peer.name == "driver copy"), "{peers:?}");
-    for peer in peers.iter().filter(|peer| peer.name.starts_with("cuBLAS")) {
-        assert!(peer.cells()[2].contains("HALLMARK_CUBLAS"), "{peer:?}");
+    for peer in peers.iter().filter(|peer| peer.name.starts_with("cuBLASLt")) {
+        assert!(peer.cells()[2].contains(LIBRARY), "{peer:?}");
     }
     assert!(device::peers(1).is_err());
 }

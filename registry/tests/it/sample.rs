@@ -189,6 +189,7 @@ fn record(spec: &Spec, spec_digest: Sha256, device: u32, number: u64) -> Record 
             dims: dims(),
         },
         path: PathClass::Portable,
+        library: None,
         device,
         status: Status::Complete,
         reason: None,

@@ -3,7 +3,7 @@
 use attest::digest::Sha256;
 use attest::spec::{Cache, Dims, Size};
 use attest::statement::{
-    Api, Caveat, Device, DeviceKind, Evidence, Mode, PathClass, Quality, Record, Status, Timing,
+    Api, Caveat, Device, DeviceKind, Evidence, Library, Mode, PathClass, Quality, Record, Status, Timing,
 };
 use serde::Serialize;
 
@@ -27,6 +27,9 @@ pub struct Row {
     pub size: Size,
     pub dims: Dims,
     pub path: PathClass,
+    /// The vendor's library that ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library: Option<Library>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
     /// Present for a sustained record.
@@ -104,6 +107,7 @@ impl Row {
             size: record.case.size,
             dims: record.case.dims.clone(),
             path: record.path,
+            library: record.library.clone(),
             cache: record.timing.as_ref().map(|timing| timing.cache),
             mode: record
                 .timing
@@ -183,6 +187,10 @@ impl Row {
         }
         for limit in &self.limits {
             text = format!("{text}; held by {}", visible(limit, ID_CHARS));
+        }
+        if let Some(library) = &self.library {
+            let [name, version] = [&library.name, &library.version].map(|word| visible(word, ID_CHARS));
+            text = format!("{text}; by {name} {version}");
         }
         text
     }

@@ -1,5 +1,5 @@
 use attest::spec::Size;
-use attest::statement::{Caveat, Mode, Session, Status, Stretch};
+use attest::statement::{Caveat, Library, Mode, PathClass, Session, Status, Stretch};
 use reports::text::{Terminal, UNLIMITED};
 use reports::{table, text};
 
@@ -94,6 +94,33 @@ fn a_narrow_terminal_gets_more_lines_and_loses_nothing() {
     );
     assert_eq!(words(&narrow), words(&wide));
     insta::assert_snapshot!(narrow);
+}
+
+#[test]
+fn a_record_of_the_vendor_path_names_its_library() {
+    let mut statement = sample::small();
+    let record = &mut statement.predicate.measured.records[0];
+    record.path = PathClass::Vendor;
+    record.library = Some(Library {
+        name: "cuBLASLt".to_owned(),
+        version: "12.8.4".to_owned(),
+        algorithm: "algorithm 66".to_owned(),
+    });
+    let shown = [sample::shown(&statement)];
+    let wide = Terminal {
+        width: UNLIMITED,
+        colour: false,
+    };
+    let table = text::table(&shown, wide);
+    assert!(
+        table
+            .lines()
+            .any(|line| line.contains(" vendor ") && line.contains("; by cuBLASLt 12.8.4")),
+        "{table}"
+    );
+    let rows: serde_json::Value = serde_json::from_str(&table::json(&shown)).expect("JSON");
+    assert_eq!(rows["rows"][0]["library"]["algorithm"], "algorithm 66");
+    assert!(rows["rows"][1].get("library").is_none());
 }
 
 #[test]

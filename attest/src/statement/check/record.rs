@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use crate::digest::Sha256;
 use crate::spec::{Cache, Class, Dims, FormulaError, Spec};
 use crate::statement::{
-    Api, Caveat, Device, Evidence, MAX_SAFE_INTEGER, Mode, Quality, Record, Status, Stop, TimerSource, Timing,
+    Api, Caveat, Device, Evidence, MAX_SAFE_INTEGER, Mode, PathClass, Quality, Record, Status, Stop,
+    TimerSource, Timing,
 };
 use crate::stats::{self, StatsError, Summary};
 
@@ -26,6 +27,8 @@ pub enum RecordError {
     Status { status: Status, rule: &'static str },
     #[error("its text {field:?} is empty or holds a control character")]
     Text { field: &'static str },
+    #[error("it names a library, which only a record of the vendor path has")]
+    Library,
     #[error("evidence {level:?} cannot be shown by a signed statement alone")]
     Unsupported { level: Evidence },
     #[error(transparent)]
@@ -111,6 +114,7 @@ pub(super) fn check(
         });
     }
     status(record)?;
+    library(record)?;
     if let Some(timing) = &record.timing {
         check_timing(timing, spec, &record.case.dims, device.api)?;
         stop(timing, record.status)?;
@@ -175,6 +179,24 @@ fn status(record: &Record) -> Result<(), RecordError> {
         Some(reason) if super::text("reason", reason).is_err() => Err(RecordError::Text { field: "reason" }),
         _ => Ok(()),
     }
+}
+
+/// Named in words, and by none but a record of the vendor path.
+fn library(record: &Record) -> Result<(), RecordError> {
+    let Some(library) = &record.library else {
+        return Ok(());
+    };
+    if record.path != PathClass::Vendor {
+        return Err(RecordError::Library);
+    }
+    for (field, value) in [
+        ("library.name", &library.name),
+        ("library.version", &library.version),
+        ("library.algorithm", &library.algorithm),
+    ] {
+        super::text(field, value).map_err(|_| RecordError::Text { field })?;
+    }
+    Ok(())
 }
 
 fn check_timing(timing: &Timing, spec: &Spec, dims: &Dims, api: Api) -> Result<(), RecordError> {

@@ -434,6 +434,23 @@ fn claims() -> Vec<Case> {
             |statement| statement["predicate"]["records"] = json!([]),
         ),
         record(
+            "portable-by-a-library",
+            "The vendor's library called a portable kernel of ours.",
+            0,
+            "it names a library, which only a record of the vendor path has",
+            |record| record["library"] = json!({"name": "cuBLASLt", "version": "12.8.4", "algorithm": "66"}),
+        ),
+        record(
+            "library-without-a-name",
+            "A vendor's record by a library that has a field for its name and no name.",
+            0,
+            "its text \"library.name\" is empty or holds a control character",
+            |record| {
+                record["path"] = json!("vendor");
+                record["library"] = json!({"name": "", "version": "12.8.4", "algorithm": "66"});
+            },
+        ),
+        record(
             "complete-without-samples",
             "A complete record without a single sample.",
             0,

@@ -21,8 +21,9 @@ use super::super::{Device, DeviceError, Elapsed, Loaded, Running, nvml};
 use super::gate::Gate;
 use super::loaded::{Case, LoadedProgram, footprint};
 use super::probe::guarded;
+use super::vendor;
 use crate::program::Program;
-use crate::workload::{Kernel, Target, Workload, dim};
+use crate::workload::{Kernel, Plan, Target, Workload, dim};
 
 /// Device memory left to the driver, at most an eighth of it: contexts, code, and the display of a desktop card.
 const RESERVED_BYTES: u64 = 512 << 20;
@@ -98,6 +99,15 @@ impl Card {
             device: self.facts.id.clone(),
             operation,
             reason,
+        }
+    }
+
+    /// Launches of one run, none where the vendor's library makes them; or why there are none.
+    pub(super) fn plan(&self, workload: &Workload, path: PathClass, dims: &Dims) -> Result<Plan, String> {
+        let target = self.target();
+        match path {
+            PathClass::Vendor => vendor::plan(workload.spec, dims, target, self.facts.memory_bytes),
+            PathClass::Portable | PathClass::Tuned => workload.plan_on(path, dims, target),
         }
     }
 
@@ -188,7 +198,7 @@ impl Device for Card {
         if let Some(reason) = workload.limits.and_then(|limits| limits(dims)) {
             return Some(reason);
         }
-        let plan = match workload.plan_on(path, dims, self.target()) {
+        let plan = match self.plan(workload, path, dims) {
             Ok(plan) => plan,
             Err(reason) => return Some(reason),
         };

@@ -1,16 +1,14 @@
 //! A case on a CUDA device: its buffers, its prepared launches, and their timing.
 
-#![allow(unsafe_code, reason = "kernels take raw device pointers")]
-
 mod program;
 
-use std::ffi::c_void;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use attest::spec::Dims;
-use attest::statement::{PathClass, Timer, TimerSource};
-use cudarc::driver::sys::{self, CUdeviceptr};
+use attest::statement::{Library, PathClass, Timer, TimerSource};
+use cudarc::driver::sys;
 use cudarc::driver::{CudaFunction, CudaStream, DriverError};
 
 pub(super) use program::LoadedProgram;
@@ -18,8 +16,11 @@ pub(super) use program::LoadedProgram;
 use super::super::extents::Extents;
 use super::super::{Device, DeviceError, Elapsed, Loaded, host_timer};
 use super::buffer::{Buffer, Copy};
+use super::call::{Call, allow_shared};
 use super::card::{Card, Opened};
+use super::cublaslt::{LibraryError, Workspace};
 use super::gate::LEAD;
+use super::vendor;
 use crate::workload::{Kind, Launch, POISON, Plan, Slot, Whole, Workload, bytes};
 
 /// Resolution of CUDA events as their documentation gives it: about half a microsecond.
@@ -38,6 +39,7 @@ pub(super) struct Case<'card> {
     output_bytes: Vec<usize>,
     kind: Kind,
     scratch: Vec<Buffer>,
+    library: Option<Library>,
 }
 
 /// One set of buffers and the launches that work on it.
@@ -50,27 +52,17 @@ struct Set {
 enum Step {
     Call(Call),
     Copy(Copy),
+    Library(vendor::Step),
 }
 
 impl Step {
-    fn queue(&self, opened: &Opened) -> Result<(), DriverError> {
+    fn queue(&self, opened: &Opened) -> Result<(), LibraryError> {
         match self {
-            Self::Call(call) => call.launch(opened),
-            Self::Copy(copy) => copy.queue(&opened.stream),
+            Self::Call(call) => Ok(call.launch(opened)?),
+            Self::Copy(copy) => Ok(copy.queue(&opened.stream)?),
+            Self::Library(product) => product.queue(opened),
         }
     }
-}
-
-/// A launch with its arguments in the form the driver takes.
-struct Call {
-    function: CudaFunction,
-    grid: (u32, u32, u32),
-    block: (u32, u32, u32),
-    shared: u32,
-    /// Points into `_values`.
-    arguments: Vec<*mut c_void>,
-    /// Pointers, then words in the low half: an `unsigned` is read from the same address, the host is little-endian.
-    _values: Box<[u64]>,
 }
 
 /// Device memory the case takes in all.
@@ -95,7 +87,7 @@ impl<'card> Case<'card> {
         input_sets: u32,
     ) -> Result<Self, DeviceError> {
         let opened = card.opened()?;
-        let plan = workload.plan_on(path, dims, card.target());
+        let plan = card.plan(workload, path, dims);
         let plan = plan.map_err(|reason| card.failed("loading", reason))?;
         let functions = plan.launches.iter().map(|launch| card.function(launch.kernel));
         let functions = functions.collect::<Result<Vec<_>, _>>()?;
@@ -118,6 +110,7 @@ impl<'card> Case<'card> {
             output_bytes: output_bytes.iter().map(|bytes| *bytes as usize).collect(),
             kind: workload.kind,
             scratch: vec![],
+            library: None,
         };
         let wanted = footprint(workload, dims, &plan, input_sets);
         for bytes in &plan.scratch {
@@ -125,6 +118,9 @@ impl<'card> Case<'card> {
         }
         for _ in 0..input_sets.max(1) {
             case.add_set(&plan, &functions, inputs, &output_bytes, wanted)?;
+        }
+        if path == PathClass::Vendor {
+            case.hand_to_library(workload, dims)?;
         }
         case.first_launch()?;
         Ok(case)
@@ -171,6 +167,50 @@ impl<'card> Case<'card> {
         Ok(())
     }
 
+    /// Makes the library's product the only step of every set.
+    fn hand_to_library(&mut self, workload: &Workload, dims: &Dims) -> Result<(), DeviceError> {
+        let opened = self.opened;
+        let stream = &opened.stream;
+        let addresses = |set: &Set| -> Result<[u64; 3], DriverError> {
+            // The library takes our operands the other way round.
+            Ok([
+                set.inputs[1].address(stream)?,
+                set.inputs[0].address(stream)?,
+                set.outputs[0].address(stream)?,
+            ])
+        };
+        let mut unsupported = None;
+        let made = self.card.call("choosing an algorithm", || {
+            let workspace = Workspace {
+                address: self.scratch[0].address(stream)?,
+                bytes: self.scratch[0].len(),
+            };
+            let operands = self.sets.iter().map(addresses).collect::<Result<Vec<_>, _>>()?;
+            let chosen = vendor::choose(opened, workload.spec, dims, operands[0], workspace);
+            let chosen = Rc::new(chosen.inspect_err(|error| {
+                if let LibraryError::NoAlgorithm { .. } = error {
+                    unsupported = Some(error.to_string());
+                }
+            })?);
+            Ok::<_, LibraryError>((chosen, operands, workspace))
+        });
+        if let Some(reason) = unsupported {
+            let device = self.card.facts().id.clone();
+            return Err(DeviceError::Unsupported { device, reason });
+        }
+        let (chosen, operands, workspace) = made?;
+        self.library = Some(chosen.library.clone());
+        for (set, operands) in self.sets.iter_mut().zip(operands) {
+            let chosen = Rc::clone(&chosen);
+            set.steps = vec![Step::Library(vendor::Step {
+                chosen,
+                operands,
+                workspace,
+            })];
+        }
+        Ok(())
+    }
+
     fn buffer(&self, bytes: u64, wanted: u64, on_host: bool) -> Result<Buffer, DeviceError> {
         let mut full = None;
         let buffer = self.card.call("allocating memory", || {
@@ -202,7 +242,7 @@ impl<'card> Case<'card> {
             for step in &self.sets[0].steps {
                 step.queue(self.opened)?;
             }
-            self.opened.stream.synchronize()
+            Ok::<_, LibraryError>(self.opened.stream.synchronize()?)
         })
     }
 }
@@ -232,63 +272,11 @@ fn bound(
     launches.iter().zip(functions).map(call).collect()
 }
 
-/// Lets a function have more dynamic shared memory than the 48 KiB that every block may have.
-fn allow_shared(function: &CudaFunction, bytes: u32) -> Result<(), DriverError> {
-    const EVERYWHERE: u32 = 48 << 10;
-    if bytes <= EVERYWHERE {
-        return Ok(());
-    }
-    function.set_attribute(
-        sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-        bytes.cast_signed(),
-    )
-}
-
-impl Call {
-    fn new(launch: &Launch, function: CudaFunction, addresses: Vec<CUdeviceptr>) -> Self {
-        let words = launch.push.iter().copied().map(u64::from);
-        let mut values: Box<[u64]> = addresses.into_iter().chain(words).collect();
-        let [grid, block] = [launch.grid, launch.block].map(|[x, y, z]| (x, y, z));
-        Self {
-            function,
-            grid,
-            block,
-            shared: launch.shared,
-            arguments: values
-                .iter_mut()
-                .map(|value| std::ptr::from_mut(value).cast())
-                .collect(),
-            _values: values,
-        }
-    }
-
-    fn launch(&self, opened: &Opened) -> Result<(), DriverError> {
-        // SAFETY: the plan gives each kernel the buffers and words of its contract; the driver copies the arguments
-        // and the buffers outlive the work, because dropping them waits for the stream.
-        unsafe {
-            sys::cuLaunchKernel(
-                self.function.cu_function(),
-                self.grid.0,
-                self.grid.1,
-                self.grid.2,
-                self.block.0,
-                self.block.1,
-                self.block.2,
-                self.shared,
-                opened.stream.cu_stream(),
-                self.arguments.as_ptr().cast_mut(),
-                std::ptr::null_mut(),
-            )
-        }
-        .result()
-    }
-}
-
 /// Runs steps one launch after the other, each waited for, by the host's clock.
 fn round_trips(
     opened: &Opened,
     launches: impl Iterator<Item = impl AsRef<[Step]>>,
-) -> Result<Elapsed, DriverError> {
+) -> Result<Elapsed, LibraryError> {
     opened.stream.synchronize()?;
     let began = Instant::now();
     for steps in launches {
@@ -307,6 +295,10 @@ impl Loaded for Case<'_> {
                 tick_ps: EVENT_TICK_PS,
             },
         }
+    }
+
+    fn library(&self) -> Option<Library> {
+        self.library.clone()
     }
 
     fn poison(&mut self) -> Result<(), DeviceError> {

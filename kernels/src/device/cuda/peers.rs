@@ -1,30 +1,31 @@
 //! What the vendor's library and plain copies reach on a card, at the sizes of our workloads and on their inputs.
 
-#![allow(unsafe_code, reason = "cuBLAS and the driver's copy take raw device pointers")]
+#![allow(unsafe_code, reason = "the driver's copy takes raw device pointers")]
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use attest::exact::PUBLIC_SEED;
-use attest::spec::{Class, Dims, Dtype, Spec};
+use attest::spec::{Dims, Spec};
+use attest::statement::PathClass;
 use attest::stats::{MIN_SAMPLES, Summary, summarize};
 use cudarc::driver::{CudaSlice, DevicePtr, DriverError, result};
 use serde::Serialize;
 
 use super::super::{Device as _, DeviceError, Elapsed};
 use super::card::{Card, Opened};
-use super::cublas::{Cublas, CublasError, Product, Types};
 use super::gate::LEAD;
 use super::probe;
+use super::vendor::{Types, multiplies};
 use crate::catalogue::WORKLOADS;
-use crate::workload::{Workload, bytes, dim};
+use crate::workload::{Workload, bytes};
 use crate::{check, inputs};
 
 /// One figure to hold ours against.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Peer {
-    /// Who did the work: `cuBLAS 12.8.4 F32`, `driver copy`.
+    /// Who did the work: `cuBLASLt 12.8.4 F32`, `driver copy`.
     pub name: String,
     /// The workload whose case it did.
     pub workload: String,
@@ -67,7 +68,7 @@ impl Peer {
     }
 }
 
-/// Times cuBLAS on every case of our matrix products and the driver's copy on every case of our copies.
+/// Times cuBLASLt on every case of our matrix products and the driver's copy on every case of our copies.
 pub fn peers(ordinal: usize) -> Result<Vec<Peer>, DeviceError> {
     let (cards, absent) = probe::cards();
     let Some(card) = cards.into_iter().find(|card| card.ordinal() == ordinal) else {
@@ -92,14 +93,14 @@ pub fn peers(ordinal: usize) -> Result<Vec<Peer>, DeviceError> {
             continue;
         };
         for case in &workload.spec.cases {
-            let summary = bench.measure(kind, workload, &case.dims);
+            let (name, outcome) = bench.measure(kind, workload, &case.dims);
             peers.push(Peer {
-                name: bench.name(kind, workload.spec),
+                name,
                 workload: workload.spec.id.clone(),
                 dims: case.dims.clone(),
                 flop: workload.spec.flop.eval(&case.dims).unwrap_or_default(),
                 bytes: workload.spec.bytes.eval(&case.dims).unwrap_or_default(),
-                outcome: summary.map_or_else(Outcome::Absent, Outcome::Timed),
+                outcome,
             });
         }
     }
@@ -123,77 +124,58 @@ enum Kind {
 }
 
 impl Kind {
-    /// Products that round every step have no peer: no library promises an order.
     fn of(spec: &Spec) -> Option<Self> {
         let dims: Vec<_> = spec.cases.first()?.dims.keys().map(String::as_str).collect();
-        let rounds_each_step = spec.class == Class::Exact && spec.inputs[0].dtype == Dtype::F32;
         match (dims.as_slice(), spec.inputs.len()) {
-            (["k", "m", "n"], 2) if !rounds_each_step => Some(Self::Product),
+            _ if multiplies(spec) => Some(Self::Product),
             (["n"], 1) if spec.flop.0 == "0" && spec.bytes.0 == "8*n" => Some(Self::Copy),
             _ => None,
         }
     }
 }
 
+/// The library's name where it does not say its version.
+const LIBRARY: &str = "cuBLASLt";
+
 struct Bench<'card> {
     card: &'card Card,
     opened: &'card Opened,
-    cublas: Result<Cublas, String>,
 }
 
 impl<'card> Bench<'card> {
     fn new(card: &'card Card) -> Result<Self, DeviceError> {
         let opened = card.opened()?;
-        let cublas = card.call("opening cuBLAS", || {
-            opened.context.bind_to_thread()?;
-            Cublas::open(opened.stream.cu_stream())
-        });
-        Ok(Self {
-            card,
-            opened,
-            cublas: cublas.map_err(|error| error.to_string()),
-        })
+        Ok(Self { card, opened })
     }
 
-    fn name(&self, kind: Kind, spec: &Spec) -> String {
-        let version = self.cublas.as_ref().map_or("", |cublas| cublas.version.as_str());
-        match kind {
-            Kind::Product => format!("cuBLAS {version} {}", Types::name(spec)).replace("  ", " "),
-            Kind::Copy => "driver copy".into(),
-        }
-    }
-
-    fn measure(&self, kind: Kind, workload: &Workload, dims: &Dims) -> Result<Summary, String> {
-        match kind {
-            Kind::Product => self.product(workload, dims),
-            Kind::Copy => self.copy(workload, dims),
-        }
-    }
-
-    /// The library on the workload's own inputs: what they hold decides the power they draw. Its output is checked too.
-    fn product(&self, workload: &Workload, dims: &Dims) -> Result<Summary, String> {
-        let cublas = self.cublas.as_ref().map_err(Clone::clone)?;
-        let mut sizes = [0; 3];
-        for (size, name) in sizes.iter_mut().zip(["m", "n", "k"]) {
-            let wanted = dim(dims, name);
-            *size = i32::try_from(wanted).map_err(|_| CublasError::TooLarge(wanted as u64).to_string())?;
-        }
-        let types = Types::of(workload.spec).map_err(|error| error.to_string())?;
-        let inputs = inputs::generate(workload, dims, &PUBLIC_SEED);
-        let [a, b] = [self.upload(&inputs[0])?, self.upload(&inputs[1])?];
-        let c = self.buffer(bytes(&workload.spec.outputs[0], dims))?;
-        let product = Product {
-            a: self.address(&a),
-            b: self.address(&b),
-            c: self.address(&c),
-            sizes,
-            types,
+    /// Who did it, and how it went.
+    fn measure(&self, kind: Kind, workload: &Workload, dims: &Dims) -> (String, Outcome) {
+        let (name, summary) = match kind {
+            Kind::Copy => ("driver copy".to_owned(), self.copy(workload, dims)),
+            Kind::Product => {
+                let (library, summary) = match self.product(workload, dims) {
+                    Ok((library, summary)) => (library, Ok(summary)),
+                    Err(reason) => (LIBRARY.to_owned(), Err(reason)),
+                };
+                (format!("{library} {}", Types::name(workload.spec)), summary)
+            }
         };
-        let multiply = |_| cublas.multiply(&product);
-        self.time(1, multiply)?;
-        let output = self.call("reading a product", || self.opened.stream.clone_dtoh(&c))?;
-        check::check(workload, dims, &inputs, &[output], &PUBLIC_SEED).map_err(|error| error.to_string())?;
-        self.sample(multiply)
+        (name, summary.map_or_else(Outcome::Absent, Outcome::Timed))
+    }
+
+    /// The vendor path on the workload's own inputs: what they hold decides the power they draw. Its output is checked too.
+    fn product(&self, workload: &Workload, dims: &Dims) -> Result<(String, Summary), String> {
+        let inputs = inputs::generate(workload, dims, &PUBLIC_SEED);
+        let text = |error: DeviceError| error.to_string();
+        let loaded = self.card.load(workload, PathClass::Vendor, dims, &inputs, 1);
+        let mut loaded = loaded.map_err(text)?;
+        let library = loaded.library();
+        let version = library.map(|library| format!("{} {}", library.name, library.version));
+        loaded.run(1).map_err(text)?;
+        let outputs = loaded.read(0).map_err(text)?;
+        check::check(workload, dims, &inputs, &outputs, &PUBLIC_SEED).map_err(|error| error.to_string())?;
+        let summary = sample(|launches| loaded.run(launches).map_err(text))?;
+        Ok((version.unwrap_or_else(|| LIBRARY.to_owned()), summary))
     }
 
     /// The driver's copy from device to device, over as many buffers as keep the last-level cache cold.
@@ -204,29 +186,12 @@ impl<'card> Bench<'card> {
         let buffers = (0..pairs).map(|_| Ok((self.buffer(size)?, self.buffer(size)?)));
         let buffers = buffers.collect::<Result<Vec<_>, String>>()?;
         let stream = self.opened.stream.cu_stream();
-        self.sample(|launch| {
+        let launch = |launch: u64| {
             let (from, to) = &buffers[(launch % pairs) as usize];
             // SAFETY: both buffers have the size and outlive the work, which `sample` waits for.
             unsafe { result::memcpy_dtod_async(self.address(to), self.address(from), size as usize, stream) }
-        })
-    }
-
-    fn sample<E: Display + From<DriverError>>(
-        &self,
-        mut launch: impl FnMut(u64) -> Result<(), E>,
-    ) -> Result<Summary, String> {
-        let warm = self.time(WARM_UP, &mut launch)?;
-        let one = self
-            .time(1, &mut launch)?
-            .device_ns
-            .min(warm.device_ns / WARM_UP)
-            .max(1);
-        let launches = SAMPLE_NS.div_ceil(one);
-        let (began, mut samples) = (Instant::now(), vec![]);
-        while samples.len() < MIN_SAMPLES || (samples.len() < SAMPLES && began.elapsed() < BUDGET) {
-            samples.push(self.time(launches, &mut launch)?.device_ns);
-        }
-        summarize(&samples, launches).map_err(|error| error.to_string())
+        };
+        sample(|launches| self.time(launches, launch))
     }
 
     fn time<E: Display + From<DriverError>>(
@@ -235,10 +200,6 @@ impl<'card> Bench<'card> {
         launch: impl FnMut(u64) -> Result<(), E>,
     ) -> Result<Elapsed, String> {
         self.call("timing a peer", || self.opened.time(launches, LEAD, launch))
-    }
-
-    fn upload(&self, content: &[u8]) -> Result<CudaSlice<u8>, String> {
-        self.call("uploading an input", || self.opened.stream.clone_htod(content))
     }
 
     fn buffer(&self, size: u64) -> Result<CudaSlice<u8>, String> {
@@ -260,6 +221,17 @@ impl<'card> Bench<'card> {
             .call(operation, calls)
             .map_err(|error| error.to_string())
     }
+}
+
+fn sample(mut time: impl FnMut(u64) -> Result<Elapsed, String>) -> Result<Summary, String> {
+    let warm = time(WARM_UP)?;
+    let one = time(1)?.device_ns.min(warm.device_ns / WARM_UP).max(1);
+    let launches = SAMPLE_NS.div_ceil(one);
+    let (began, mut samples) = (Instant::now(), vec![]);
+    while samples.len() < MIN_SAMPLES || (samples.len() < SAMPLES && began.elapsed() < BUDGET) {
+        samples.push(time(launches)?.device_ns);
+    }
+    summarize(&samples, launches).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ fn record_of(
             dims: case.dims.clone(),
         },
         path: PathClass::Portable,
+        library: None,
         device: index,
         status: Status::Complete,
         reason: None,

@@ -37,6 +37,7 @@ impl<'card> LoadedProgram<'card> {
             output_bytes: vec![],
             kind: Kind::Kernels,
             scratch: vec![],
+            library: None,
         };
         let zeroed = |bytes: &u64| {
             let mut buffer = case.buffer(*bytes, wanted, false)?;
