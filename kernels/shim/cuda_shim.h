@@ -1,6 +1,7 @@
 // Runs unmodified CUDA sources on the CPU, to check them where no GPU is: g++ includes this before each .cu file.
 //
-// A block's threads are fibres that run one after the other up to the next barrier; blocks follow each other.
+// A block's threads are fibres that run one after the other, a warp up to the next barrier before the next warp; blocks follow
+// each other.
 // `shim_launch` takes the order of the threads, so that a missing barrier shows as a difference between two orders.
 // Noticed as errors: a thread that misses a barrier others wait at, threads at different barriers, memory accesses
 // outside of the buffers (their neighbouring pages are guarded). Shared memory holds NaN when a block begins.
@@ -139,11 +140,11 @@ static void on_fault(int signal, siginfo_t* fault, void*) {
     siglongjmp(launch.escape, 1);
 }
 
-// Runs every thread that can, in ascending or descending order. False when none could.
-static bool pass(bool descending) {
+// Runs every thread of [first, last) that can, in ascending or descending order. False when none could.
+static bool pass(unsigned first, unsigned last, bool descending) {
     bool ran = false;
-    for (unsigned i = 0; i < launch.threads; i++) {
-        launch.current = descending ? launch.threads - 1 - i : i;
+    for (unsigned i = first; i < last; i++) {
+        launch.current = descending ? last - 1 - (i - first) : i;
         if (self().state == State::Ready) {
             resume(self());
             ran = true;
@@ -200,12 +201,13 @@ static bool run_block(bool descending) {
         thread.entry.uc_link = nullptr;
         makecontext(&thread.entry, thread_body, 0);
     }
+    const unsigned warps = (launch.threads + WARP - 1) / WARP;
     for (bool released = true; released;) {
-        while (pass(descending)) {
-            for (unsigned first = 0; first < launch.threads; first += WARP) {
-                const unsigned last = first + WARP < launch.threads ? first + WARP : launch.threads;
-                release(State::AtWarp, first, last);
-            }
+        // A warp runs as far as it can before the next one does: what no barrier orders may happen so.
+        for (unsigned i = 0; i < warps; i++) {
+            const unsigned first = (descending ? warps - 1 - i : i) * WARP;
+            const unsigned last = first + WARP < launch.threads ? first + WARP : launch.threads;
+            while (pass(first, last, descending)) release(State::AtWarp, first, last);
         }
         released = release(State::AtBarrier, 0, launch.threads);
     }
