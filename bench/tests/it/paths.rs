@@ -42,6 +42,20 @@ fn a_path_that_is_asked_for_and_not_there_is_a_record_that_says_why() {
 }
 
 #[test]
+fn the_vendor_path_says_where_its_library_is_used() {
+    let home = Home::new();
+    let ran = home.run(&[&QUICK[..], &["--path", "vendor"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let run = run_file(&home);
+    assert_eq!(paths(&run), ["vendor"]);
+    assert_eq!(
+        run["records"][0]["reason"],
+        "the vendor path is cuBLASLt on CUDA devices; this is a processor"
+    );
+    assert!(run["records"][0].get("library").is_none() && run["suite"]["name"] == "custom");
+}
+
+#[test]
 fn a_device_runs_by_itself_what_it_has() {
     let home = Home::new();
     let ran = home.run(&QUICK);

@@ -50,7 +50,13 @@ fn clock_tick_ps() -> u64 {
 }
 
 fn no_path(path: PathClass) -> Option<String> {
-    (path != PathClass::Portable).then(|| format!("a processor has no {} path", path.as_str()))
+    match path {
+        PathClass::Portable => None,
+        PathClass::Tuned => Some("a processor has no tuned path".to_owned()),
+        PathClass::Vendor => {
+            Some("the vendor path is cuBLASLt on CUDA devices; this is a processor".to_owned())
+        }
+    }
 }
 
 impl Device for Cpu {

@@ -23,7 +23,7 @@ pub(super) fn open() -> Result<Library, LibraryError> {
     }
     // SAFETY: loading cuBLASLt runs its own initialization only.
     let by_name = NAMES.iter().find_map(|name| unsafe { Library::new(*name) }.ok());
-    let found = by_name.or_else(|| { folders().iter() }.find_map(|folder| open_in(folder)));
+    let found = by_name.or_else(|| folders().into_iter().find_map(|folder| open_in(&folder)));
     found.ok_or_else(|| {
         LibraryError::Absent(format!(
             "none of {} is on the loader's path or in a Python environment; \
