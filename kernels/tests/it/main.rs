@@ -3,6 +3,7 @@
 mod autograd;
 mod cuda_driver;
 mod device_code;
+mod device_time;
 mod folders;
 mod generate;
 mod harness;
