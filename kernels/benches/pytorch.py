@@ -11,6 +11,7 @@ matmul N                                         C = A * transpose(B), N x N, f3
 attention TOKENS HEADS KVHEADS HEAD              causal, grouped queries
 conv2d BATCH SIDE CIN COUT KERNEL STRIDE PAD     square images
 adamw N                                          one step on one tensor, f32
+block TOKENS HIDDEN HEADS KVHEADS HEAD FFN       one block of a network of Llama's form, forwards and backwards, f32
 prefill TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB   a network of Llama's form, to the logits of the last token
 step TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB      one step of training the same, f32: all gradients and AdamW
 """
@@ -81,22 +82,38 @@ class Network:
         even, odd = x[..., ::2], x[..., 1::2]
         return torch.stack((even * self.cos - odd * self.sin, even * self.sin + odd * self.cos), -1).flatten(-2)
 
-    def rows(self):
+    def block(self, x, weights):
         tokens, hidden, head, grouped = self.sizes
+        first, wq, wk, wv, wo, second, gate, up, down = weights
+        h = F.rms_norm(x, (hidden,), first, 1e-5)
+        q, k = (self.turned((h @ w.T).view(tokens, -1, head)) for w in (wq, wk))
+        v = (h @ wv.T).view(tokens, -1, head)
+        q, k, v = (t.transpose(0, 1)[None] for t in (q, k, v))
+        o = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
+        x = x + o[0].transpose(0, 1).reshape(tokens, -1) @ wo.T
+        h = F.rms_norm(x, (hidden,), second, 1e-5)
+        return x + (F.silu(h @ gate.T) * (h @ up.T)) @ down.T
+
+    def rows(self):
         x = F.embedding(self.ids, self.embedding)
-        for first, wq, wk, wv, wo, second, gate, up, down in self.stack:
-            h = F.rms_norm(x, (hidden,), first, 1e-5)
-            q, k = (self.turned((h @ w.T).view(tokens, -1, head)) for w in (wq, wk))
-            v = (h @ wv.T).view(tokens, -1, head)
-            q, k, v = (t.transpose(0, 1)[None] for t in (q, k, v))
-            o = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
-            x = x + o[0].transpose(0, 1).reshape(tokens, -1) @ wo.T
-            h = F.rms_norm(x, (hidden,), second, 1e-5)
-            x = x + (F.silu(h @ gate.T) * (h @ up.T)) @ down.T
+        for weights in self.stack:
+            x = self.block(x, weights)
         return x
 
     def scores(self, rows):
         return F.rms_norm(rows, (self.sizes[1],), self.norm, 1e-5) @ self.logits.T
+
+
+def block(tokens, *sizes):
+    network = Network(torch.float32, tokens, 1, *sizes, 1)
+    x, dy = (torch.rand(tokens, sizes[0]) * 2 - 1 for _ in range(2))
+    leaves = [leaf.requires_grad_() for leaf in (x, *network.stack[0])]
+
+    def both():
+        with torch.enable_grad():
+            return torch.autograd.grad(network.block(x, network.stack[0]), leaves, dy)
+
+    yield "f32", both
 
 
 def prefill(*sizes):

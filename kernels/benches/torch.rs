@@ -1,5 +1,5 @@
-//! The CPU against PyTorch on the same threads: products, attention, convolution, the optimizer, a whole network and
-//! a step of its training.
+//! The CPU against PyTorch on the same threads: products, attention, convolution, the optimizer, a block forwards and
+//! backwards, a whole network and a step of its training.
 //!
 //! `cargo bench -p hallmark-kernels --bench torch` needs PyTorch, which runs each operation in the fastest way it has.
 
@@ -36,9 +36,26 @@ const fn rival(
 
 const ADAMW: u64 = 4096 * 4096;
 
-/// Images of a side, three by three, padded to the same size.
+/// A product of square matrices.
+macro_rules! product {
+    ($side:literal, $launches:literal) => {
+        rival(
+            "gemm.f32.v1",
+            &[("m", $side), ("n", $side), ("k", $side)],
+            concat!("matmul ", $side, " "),
+            $launches,
+            2e-9 * ($side * $side * $side) as f64,
+        )
+    };
+}
+
+/// Square images: batch, side, channels in and out, then kernel, stride, padding and side of the output.
 macro_rules! convolution {
     ($batch:literal, $side:literal, $cin:literal, $cout:literal, $launches:literal) => {
+        convolution!($batch, $side, $cin, $cout, 3, 1, 1, $side, $launches)
+    };
+    ($batch:literal, $side:literal, $cin:literal, $cout:literal, $kernel:literal, $stride:literal, $pad:literal,
+     $out:literal, $launches:literal) => {
         rival(
             "conv2d.f16.v1",
             &[
@@ -47,15 +64,18 @@ macro_rules! convolution {
                 ("width", $side),
                 ("cin", $cin),
                 ("cout", $cout),
-                ("kernel", 3),
-                ("stride", 1),
-                ("pad", 1),
-                ("oheight", $side),
-                ("owidth", $side),
+                ("kernel", $kernel),
+                ("stride", $stride),
+                ("pad", $pad),
+                ("oheight", $out),
+                ("owidth", $out),
             ],
-            concat!("conv2d ", $batch, " ", $side, " ", $cin, " ", $cout, " 3 1 1 "),
+            concat!(
+                "conv2d ", $batch, " ", $side, " ", $cin, " ", $cout, " ", $kernel, " ", $stride, " ", $pad,
+                " "
+            ),
             $launches,
-            18e-9 * ($batch * $side * $side * $cin) as f64 * $cout as f64,
+            2e-9 * ($batch * $out * $out * $cin) as f64 * ($cout * $kernel * $kernel) as f64,
         )
     };
 }
@@ -74,26 +94,39 @@ macro_rules! attention {
 }
 
 const RIVALS: &[Rival] = &[
-    rival(
-        "gemm.f32.v1",
-        &[("m", 1024), ("n", 1024), ("k", 1024)],
-        "matmul 1024 ",
-        10,
-        2.147_483_648,
-    ),
+    product!(512, 40),
+    product!(1024, 10),
     attention!(512, 4),
     attention!(2048, 1),
     // ResNet-50, eight images; SDXL's UNet, two.
+    convolution!(8, 224, 3, 64, 7, 2, 3, 112, 5),
     convolution!(8, 56, 64, 64, 5),
     convolution!(8, 28, 128, 128, 5),
     convolution!(8, 14, 256, 256, 5),
     convolution!(8, 7, 512, 512, 5),
+    convolution!(8, 14, 256, 1024, 1, 1, 0, 14, 10),
     convolution!(2, 64, 640, 640, 1),
+    convolution!(2, 128, 320, 320, 1),
     Rival {
         unit: "GB/s",
         work: 28e-9 * ADAMW as f64,
         ..rival("adamw.f32.v1", &[("n", ADAMW)], "adamw 16777216 ", 3, 0.0)
     },
+    // TinyLlama 1.1B, forwards and backwards over 128 tokens.
+    rival(
+        "train.block.f32.v1",
+        &[
+            ("tokens", 128),
+            ("hidden", 2048),
+            ("heads", 32),
+            ("kvheads", 4),
+            ("width", 64),
+            ("inner", 5632),
+        ],
+        "block 128 2048 32 4 64 5632 ",
+        1,
+        34.024194,
+    ),
     // Llama 160M, a prompt of 128 tokens.
     rival(
         "llm.prefill.v1",

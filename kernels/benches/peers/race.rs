@@ -1,12 +1,12 @@
 //! Ours and a peer in turn, pair by pair, so that a machine which slows down slows both; the figure is the median of the
 //! pairs' ratios. Criterion times ours, within the same pairs.
 
-use attest::statement::PathClass;
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use criterion::Criterion;
-use kernels::device::{Device, discover};
+use attest::statement::PathClass;
+use criterion::{Criterion, SamplingMode};
+use kernels::device::{Device, Loaded, discover};
 use kernels::workload::Workload;
 use kernels::{catalogue, inputs};
 
@@ -51,43 +51,69 @@ pub(crate) fn races(criterion: &mut Criterion, rivals: &[Rival]) {
 }
 
 fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
-    let workload: &Workload = catalogue::find(rival.workload).expect("in the catalogue");
-    let dims = rival
-        .dims
-        .iter()
-        .map(|&(name, size)| (name.to_owned(), size))
-        .collect();
-    let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
-    let mut loaded = cpu
-        .load(workload, PathClass::Portable, &dims, &inputs, 1)
-        .expect("memory for the case");
-    let mut peer = (rival.peer)(rival.dims[0].1);
-    let pairs = RefCell::new(Vec::new());
-    let mut pair = || {
-        let theirs = peer.time(rival.request, rival.launches * rival.runs);
-        std::thread::sleep(SPIN);
-        loaded.run(1).expect("a launch that wakes the threads");
-        let start = Instant::now();
-        loaded.run(rival.launches).expect("launches");
-        let ours = start.elapsed();
-        pairs.borrow_mut().push(Pair {
-            ours: ours.as_nanos() as f64 / rival.launches as f64,
-            peer: theirs.as_nanos() as f64 / rival.launches as f64,
+    let (pairs, mut sides) = (RefCell::new(Vec::new()), None);
+    let mut group = criterion.benchmark_group(rival.workload);
+    // A pair's time is known only once both sides have woken up: samples of as many pairs each ask for no more.
+    group.sampling_mode(SamplingMode::Flat);
+    group.bench_function(rival.request.trim(), |bencher| {
+        // Here, so that a bench which a filter leaves out loads nothing.
+        let sides = sides.get_or_insert_with(|| Sides::load(cpu, rival));
+        bencher.iter_custom(|iterations| {
+            let ours = (0..iterations).map(|_| {
+                let pair = sides.pair(rival);
+                pairs.borrow_mut().push(pair);
+                Duration::from_nanos(pair.ours as u64)
+            });
+            ours.sum()
         });
-        ours / u32::try_from(rival.launches).expect("a few launches")
-    };
-    let name = format!("{} {}", rival.workload, rival.request.trim());
-    criterion.bench_function(name.trim(), |bencher| {
-        bencher.iter_custom(|iterations| (0..iterations).map(|_| pair()).sum());
     });
-    report(rival, &peer, &pairs.into_inner());
+    group.finish();
+    if let Some(sides) = sides {
+        report(rival, &sides.peer, &pairs.into_inner());
+    }
+}
+
+/// Both, loaded.
+struct Sides<'a> {
+    loaded: Box<dyn Loaded + 'a>,
+    peer: Peer,
+}
+
+impl<'a> Sides<'a> {
+    /// After a first run of each, in which the peer may choose among its ways.
+    fn load(cpu: &'a dyn Device, rival: &Rival) -> Self {
+        let workload: &Workload = catalogue::find(rival.workload).expect("in the catalogue");
+        let dims = { rival.dims.iter() }
+            .map(|&(name, size)| (name.to_owned(), size))
+            .collect();
+        let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
+        let loaded = cpu.load(workload, PathClass::Portable, &dims, &inputs, 1);
+        let mut sides = Self {
+            loaded: loaded.expect("memory for the case"),
+            peer: (rival.peer)(rival.dims[0].1),
+        };
+        sides.pair(rival);
+        sides
+    }
+
+    /// Wall time of each side in turn, both after one run that wakes threads and fills caches.
+    fn pair(&mut self, rival: &Rival) -> Pair {
+        let theirs = self.peer.time(rival.request, rival.launches * rival.runs);
+        std::thread::sleep(SPIN);
+        self.loaded.run(1).expect("a launch that wakes the threads");
+        let start = Instant::now();
+        self.loaded.run(rival.launches).expect("launches");
+        let ours = start.elapsed();
+        let a_launch = |time: Duration| time.as_nanos() as f64 / rival.launches as f64;
+        Pair {
+            ours: a_launch(ours),
+            peer: a_launch(theirs),
+        }
+    }
 }
 
 #[allow(clippy::print_stdout, reason = "the ratio is what the bench is for")]
 fn report(rival: &Rival, peer: &Peer, pairs: &[Pair]) {
-    if pairs.is_empty() {
-        return;
-    }
     let median = |figure: fn(&Pair) -> f64| {
         let mut figures: Vec<f64> = pairs.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);
