@@ -1,6 +1,7 @@
 //! Measuring one case on one device: warm up, sample, check the outputs of the very launches that were timed.
 
 mod caveats;
+mod clocks;
 mod sampled;
 mod sets;
 mod stop;
@@ -19,15 +20,13 @@ use attest::stats::{MIN_SAMPLES, summarize};
 use kernels::device::{Device, DeviceError, Loaded};
 use kernels::workload::Workload;
 
+use clocks::agree;
 use sampled::Sampled;
 pub(crate) use stop::StopRule;
 use warmup::Warm;
 
 use crate::interrupt;
 use crate::suite::spec_digest;
-
-/// How much the two clocks may differ, as a share of the host's (one part in fifty is 2 %).
-const CLOCK_DISAGREEMENT: u64 = 50;
 
 /// How often a case is sampled until its two clocks agree. A host that was held up while it waited reads long once; a
 /// clock that lies does so every time.
@@ -347,17 +346,6 @@ fn too_short(ns: u64) -> String {
     format!("a sample of {ns} ns is shorter than 1,000 ticks of the device's clock")
 }
 
-/// Refuses figures whose two clocks disagree: one of them lies, or the span was not what was timed.
-fn agree(witness: &Witness) -> Result<(), String> {
-    let Witness { device_ns, host_ns } = *witness;
-    if device_ns.abs_diff(host_ns) > host_ns / CLOCK_DISAGREEMENT {
-        return Err(format!(
-            "the device's clock says {device_ns} ns and the host's {host_ns} ns for the same launches; allowed are 2 %"
-        ));
-    }
-    Ok(())
-}
-
 trait SetStatus {
     fn set(&mut self, status: Status, reason: String);
 }
@@ -366,42 +354,5 @@ impl SetStatus for Record {
     fn set(&mut self, status: Status, reason: String) {
         self.status = status;
         self.reason = Some(reason);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_may_differ_by_two_per_cent_and_no_more() {
-        assert!(
-            agree(&Witness {
-                device_ns: 980_000_000,
-                host_ns: 1_000_000_000
-            })
-            .is_ok()
-        );
-        assert!(
-            agree(&Witness {
-                device_ns: 1_020_000_000,
-                host_ns: 1_000_000_000
-            })
-            .is_ok()
-        );
-        assert!(
-            agree(&Witness {
-                device_ns: 979_999_999,
-                host_ns: 1_000_000_000
-            })
-            .is_err()
-        );
-        assert!(
-            agree(&Witness {
-                device_ns: 2_000_000_000,
-                host_ns: 1_000_000_000
-            })
-            .is_err()
-        );
     }
 }

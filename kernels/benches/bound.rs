@@ -39,7 +39,7 @@ const BOUND: [Bound; 5] = [
     Bound::of("gemv.q4.v1", "llama3-70b-gate", 0.8),
     Bound::of("attention.decode.f16.v1", "llama3-8b-32x2048", 0.7),
     Bound::of("attention.decode.f16.v1", "llama3-70b-8x4096", 0.7),
-    Bound::of("llm.decode.v1", "tinyllama-1.1b-512", 0.7),
+    Bound::of("llm.decode.v2", "tinyllama-1.1b-512", 0.7),
 ];
 
 /// Three arrays of 256 MiB.

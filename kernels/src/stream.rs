@@ -35,11 +35,23 @@ fn part_of(len: usize) -> usize {
         .next_multiple_of(LINE)
 }
 
+/// One element of each output from one of each input, alone or eight side by side.
+pub(crate) trait Map<const N: usize, const M: usize>: Copy + Sync {
+    fn one(self, from: [f32; M]) -> [f32; N];
+
+    /// Rounds as [`one`](Self::one) does.
+    ///
+    /// # Safety
+    /// The processor has AVX2.
+    #[cfg(target_arch = "x86_64")]
+    unsafe fn eight(self, from: [std::arch::x86_64::__m256; M]) -> [std::arch::x86_64::__m256; N];
+}
+
 /// Element i of each output from element i of each input, all of one length; each thread one contiguous part of all.
 pub(crate) fn map_into<const N: usize, const M: usize>(
     to: [&mut [f32]; N],
     from: [&[f32]; M],
-    f: impl Fn([f32; M]) -> [f32; N] + Copy + Sync,
+    map: impl Map<N, M>,
 ) {
     let len = to[0].len();
     assert!(to.iter().all(|to| to.len() == len) && from.iter().all(|from| from.len() == len));
@@ -51,81 +63,80 @@ pub(crate) fn map_into<const N: usize, const M: usize>(
         .collect();
     parts.into_par_iter().for_each(|(start, mut to)| {
         let from = from.map(|from| &from[start..start + to[0].len()]);
-        let done = match past_cache {
-            true => map_lines(&mut to, &from, f),
-            false => 0,
-        };
+        let done = map_lines(past_cache, &mut to, &from, map);
         for at in done..to[0].len() {
-            let made = f(from.map(|from| from[at]));
+            let made = map.one(from.map(|from| from[at]));
             to.iter_mut().zip(made).for_each(|(to, made)| to[at] = made);
         }
         fence();
     });
 }
 
-/// The whole lines, past the cache, and how many elements they are: none where outputs do not begin on lines, or without AVX2.
-///
-/// A line is stored by two instructions. On Zen 3, where three outputs alternate, four take twice as long, and a detour
-/// through the first-level cache, a strip at a time, takes half as long again.
+/// As many elements as fill lines, and how many that is: none without AVX2.
 #[cfg_attr(
     not(target_arch = "x86_64"),
     allow(unused_variables, reason = "no such stores are known for this architecture")
 )]
 fn map_lines<const N: usize, const M: usize>(
+    past_cache: bool,
     to: &mut [&mut [f32]; N],
     from: &[&[f32]; M],
-    f: impl Fn([f32; M]) -> [f32; N],
+    map: impl Map<N, M>,
 ) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2")
-        && to
-            .iter()
-            .all(|to| to.as_ptr().addr().is_multiple_of(LINE * size_of::<f32>()))
-    {
+    if is_x86_feature_detected!("avx2") {
         let lines = to[0].len() / LINE;
+        let begins_on_line = |to: &&mut [f32]| to.as_ptr().addr().is_multiple_of(LINE * size_of::<f32>());
+        let past_cache = past_cache && to.iter().all(begins_on_line);
         let (to, from) = (to.each_mut().map(|to| to.as_mut_ptr()), from.map(<[f32]>::as_ptr));
-        // SAFETY: the processor has AVX2; arrays are of one length, which holds the lines.
-        unsafe { map_lines_avx2(lines, to, from, f) };
+        // SAFETY: the processor has AVX2; arrays are of one length, which holds the lines, and begin on one where stores
+        // go past the cache.
+        unsafe {
+            match past_cache {
+                true => map_lines_avx2::<true, N, M>(lines, to, from, map),
+                false => map_lines_avx2::<false, N, M>(lines, to, from, map),
+            }
+        }
         return lines * LINE;
     }
     0
 }
 
-/// Elements of an input that are fetched ahead of their use: without it a tenth is lost.
+/// Elements of an input that are fetched ahead of their use.
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 128;
 
+/// A line of each output is made in registers and stored by two instructions.
+///
 /// # Safety
-/// The processor has AVX2, the arrays hold the lines, and outputs begin on one.
+/// The processor has AVX2, the arrays hold the lines, and outputs begin on one if stores go past the cache.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn map_lines_avx2<const N: usize, const M: usize>(
+unsafe fn map_lines_avx2<const PAST_CACHE: bool, const N: usize, const M: usize>(
     lines: usize,
     to: [*mut f32; N],
     from: [*const f32; M],
-    f: impl Fn([f32; M]) -> [f32; N],
+    map: impl Map<N, M>,
 ) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch, _mm256_loadu_ps, _mm256_stream_ps};
-    for line in 0..lines {
+    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps};
+    const LANES: usize = LINE / 2;
+    for first in (0..lines * LINE).step_by(LINE) {
         for from in from {
-            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(line * LINE + AHEAD).cast());
+            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(first + AHEAD).cast());
         }
-        // SAFETY: inside the arrays, as the caller promises.
-        let from = from.map(|from| unsafe { from.add(line * LINE).cast::<[f32; LINE]>().read() });
-        let mut made = [[0.0; LINE]; N];
-        for lane in 0..LINE {
-            let element = f(from.map(|from| from[lane]));
-            made.iter_mut()
-                .zip(element)
-                .for_each(|(made, element)| made[lane] = element);
-        }
-        for (to, made) in to.into_iter().zip(&made) {
-            let (left, right) = made.split_at(LINE / 2);
-            // SAFETY: as above.
-            unsafe {
-                let to = to.add(line * LINE);
-                _mm256_stream_ps(to, _mm256_loadu_ps(left.as_ptr()));
-                _mm256_stream_ps(to.add(LINE / 2), _mm256_loadu_ps(right.as_ptr()));
+        // SAFETY: inside the arrays, as the caller promises; the processor has AVX2.
+        unsafe {
+            let half = |at: usize| map.eight(from.map(|from| _mm256_loadu_ps(from.add(at))));
+            let (left, right) = (half(first), half(first + LANES));
+            for (to, (left, right)) in to.into_iter().zip(left.into_iter().zip(right)) {
+                let (to, next) = (to.add(first), to.add(first + LANES));
+                if PAST_CACHE {
+                    _mm256_stream_ps(to, left);
+                    _mm256_stream_ps(next, right);
+                } else {
+                    _mm256_storeu_ps(to, left);
+                    _mm256_storeu_ps(next, right);
+                }
             }
         }
     }

@@ -75,6 +75,38 @@ impl Config {
     }
 }
 
+/// Fields that may be absent or hold one of some values, and what is supported.
+fn plain() -> [(&'static str, Vec<Value>, &'static str); 8] {
+    const FLOATS: &str = "supported are float16, bfloat16 and float32";
+    let dtypes = || DTYPES.map(Value::from).to_vec();
+    [
+        ("hidden_act", vec!["silu".into()], "supported is silu"),
+        (
+            "attention_bias",
+            vec![false.into()],
+            "supported is attention without biases",
+        ),
+        (
+            "mlp_bias",
+            vec![false.into()],
+            "supported are products without biases",
+        ),
+        ("rope_scaling", vec![], "supported is rope without scaling"),
+        (
+            "quantization_config",
+            vec![],
+            "supported are weights in f16, bf16 or f32",
+        ),
+        (
+            "partial_rotary_factor",
+            vec![1.0.into(), 1.into()],
+            "supported are heads that are turned whole",
+        ),
+        ("torch_dtype", dtypes(), FLOATS),
+        ("dtype", dtypes(), FLOATS),
+    ]
+}
+
 struct Fields {
     path: PathBuf,
     fields: Map<String, Value>,
@@ -83,56 +115,8 @@ struct Fields {
 impl Fields {
     /// Refuses what the kernels do not compute.
     fn expect_llama(&self) -> Result<(), GenerateError> {
-        const LLAMA: &str = "LlamaForCausalLM";
-        match (self.field("architectures"), self.field("model_type")) {
-            (Some(Value::Array(names)), _) if names.iter().any(|name| name == LLAMA) => {}
-            (None, Some(kind)) if kind == "llama" => {}
-            (Some(found), _) | (None, Some(found)) => {
-                return Err(self.unsupported("the architecture", found, "supported is LlamaForCausalLM"));
-            }
-            (None, None) => {
-                return Err(self.unsupported(
-                    "the architecture",
-                    &Value::Null,
-                    "supported is LlamaForCausalLM",
-                ));
-            }
-        }
-        let plain: [(&str, &[Value], &str); 8] = [
-            ("hidden_act", &["silu".into()], "supported is silu"),
-            (
-                "attention_bias",
-                &[false.into()],
-                "supported is attention without biases",
-            ),
-            (
-                "mlp_bias",
-                &[false.into()],
-                "supported are products without biases",
-            ),
-            ("rope_scaling", &[], "supported is rope without scaling"),
-            (
-                "quantization_config",
-                &[],
-                "supported are weights in f16, bf16 or f32",
-            ),
-            (
-                "partial_rotary_factor",
-                &[1.0.into(), 1.into()],
-                "supported are heads that are turned whole",
-            ),
-            (
-                "torch_dtype",
-                &DTYPES.map(Value::from),
-                "supported are float16, bfloat16 and float32",
-            ),
-            (
-                "dtype",
-                &DTYPES.map(Value::from),
-                "supported are float16, bfloat16 and float32",
-            ),
-        ];
-        for (name, allowed, supported) in plain {
+        self.expect_architecture()?;
+        for (name, allowed, supported) in plain() {
             match self.field(name) {
                 Some(found) if !allowed.contains(found) => {
                     return Err(self.unsupported(name, found, supported));
@@ -150,6 +134,17 @@ impl Fields {
                 "supported is 1e-5, which the kernels of RMSNorm have",
             )),
         }
+    }
+
+    fn expect_architecture(&self) -> Result<(), GenerateError> {
+        const LLAMA: &str = "LlamaForCausalLM";
+        let found = match (self.field("architectures"), self.field("model_type")) {
+            (Some(Value::Array(names)), _) if names.iter().any(|name| name == LLAMA) => return Ok(()),
+            (None, Some(kind)) if kind == "llama" => return Ok(()),
+            (Some(found), _) | (None, Some(found)) => found,
+            (None, None) => &Value::Null,
+        };
+        Err(self.unsupported("the architecture", found, "supported is LlamaForCausalLM"))
     }
 
     fn config(&self) -> Result<Config, GenerateError> {

@@ -141,12 +141,6 @@ impl Network {
             inputs: vec![trunk, BRANCH],
             outputs: vec![sum],
         };
-        let attention = [
-            ("tokens", tokens),
-            ("heads", heads),
-            ("kvheads", kvheads),
-            ("head", head),
-        ];
         [
             norm(ATTENTION_NORM, TRUNK),
             product(QUERY, [queries, hidden], NORMED, Q),
@@ -154,12 +148,7 @@ impl Network {
             product(VALUE, [keys, hidden], NORMED, V),
             turn(heads, Q, Q_TURNED),
             turn(kvheads, K, K_TURNED),
-            stage(
-                &attention_prefill_f16::WORKLOAD,
-                &attention,
-                &[Q_TURNED, K_TURNED, V],
-                ATTENDED,
-            ),
+            self.attention(),
             product(OUT, [hidden, queries], ATTENDED, BRANCH),
             join(TRUNK, MIDDLE),
             norm(FFN_NORM, MIDDLE),
@@ -174,6 +163,17 @@ impl Network {
             product(DOWN, [hidden, ffn], GATED, BRANCH),
             join(MIDDLE, TRUNK),
         ]
+    }
+
+    fn attention(&self) -> Stage {
+        let sizes = [
+            ("tokens", self.tokens),
+            ("heads", self.model.heads),
+            ("kvheads", self.model.kvheads),
+            ("head", self.model.head),
+        ];
+        let inputs = [Q_TURNED, K_TURNED, V];
+        stage(&attention_prefill_f16::WORKLOAD, &sizes, &inputs, ATTENDED)
     }
 }
 
