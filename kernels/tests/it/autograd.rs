@@ -1,7 +1,7 @@
 //! References of training against PyTorch: its automatic differentiation and its AdamW, in f64.
 //!
-//! Where a Python with PyTorch is at hand (`python3`, or what `HALLMARK_PYTHON` names) every odd size is compared, on inputs
-//! that nobody has seen. Sums of what PyTorch made from the public seed stand in `autograd.json`, for everyone else:
+//! `HALLMARK_PYTHON=... cargo test --release -p hallmark-kernels --test it autograd -- --include-ignored` compares every odd size,
+//! on inputs that nobody has seen. Sums of what PyTorch made from the public seed stand in `autograd.json`, for everyone else:
 //! `HALLMARK_UPDATE=autograd HALLMARK_PYTHON=... cargo test --release -p hallmark-kernels --test it autograd` writes it.
 
 use std::io::Write as _;
@@ -51,12 +51,13 @@ fn python() -> String {
 }
 
 #[test]
+#[ignore = "needs a Python with PyTorch"]
 fn references_are_what_pytorch_derives() {
     let python = python();
-    if pytorch(&python).is_none() {
-        eprintln!("NOT COMPARED with PyTorch: {python} has none; HALLMARK_PYTHON names one that has");
-        return;
-    }
+    assert!(
+        pytorch(&python).is_some(),
+        "{python} has no PyTorch; HALLMARK_PYTHON names one that has"
+    );
     for (id, mode, names) in COMPARED {
         let workload = find(id).expect("in the catalogue");
         let small = { workload.spec.cases.iter() }.filter(|case| case.size == Size::Small);
