@@ -19,6 +19,7 @@ const ARRAY: u64 = 1 << 26;
 const RIVALS: &[Rival] = &[
     Rival {
         workload: "gemm.f32.v1",
+        first: None,
         dims: &[("m", 1024), ("n", 1024), ("k", 1024)],
         launches: 10,
         runs: 1,
@@ -30,6 +31,7 @@ const RIVALS: &[Rival] = &[
     },
     Rival {
         workload: "mem.copy.v1",
+        first: None,
         dims: &[("n", ARRAY)],
         launches: 3,
         runs: 1,
@@ -41,6 +43,7 @@ const RIVALS: &[Rival] = &[
     },
     Rival {
         workload: "mem.triad.v1",
+        first: None,
         dims: &[("n", ARRAY)],
         launches: 3,
         runs: 1,

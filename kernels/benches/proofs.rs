@@ -18,6 +18,7 @@ const STEPS: u64 = 16;
 
 const RIVALS: &[Rival] = &[Rival {
     workload: "proof.mlp.i8.v1",
+    first: None,
     dims: &[
         ("m", 1024),
         ("n", 512),

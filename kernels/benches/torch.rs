@@ -23,6 +23,7 @@ const fn rival(
 ) -> Rival {
     Rival {
         workload,
+        first: None,
         dims,
         launches,
         runs: 1,

@@ -10,6 +10,7 @@ pub mod device;
 pub mod generate;
 pub mod inputs;
 pub mod program;
+pub mod quantize;
 pub mod tree;
 pub mod workload;
 
@@ -24,7 +25,6 @@ mod matmul;
 mod modulate;
 mod narrow;
 mod product;
-mod quantize;
 mod residual;
 mod specify;
 mod stages;

@@ -33,7 +33,8 @@ const THREADS: usize = 64;
 /// Every Vulkan device takes this many groups in one dimension; the kernel strides over the rest.
 const MAX_GROUPS: usize = 65_535;
 
-fn plan(dims: &Dims, _target: Target) -> Plan {
+/// One launch, as a workload's.
+pub fn plan(dims: &Dims, _target: Target) -> Plan {
     let blocks = dim(dims, "blocks");
     Plan {
         scratch: vec![],
@@ -48,7 +49,8 @@ fn plan(dims: &Dims, _target: Target) -> Plan {
     }
 }
 
-fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+/// On the processor, as a workload's.
+pub fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let x: &[[u16; BLOCK]] = bytemuck::cast_slice(inputs[0]);
     let [y, scales] = outputs else {
         unreachable!("integers and scales")

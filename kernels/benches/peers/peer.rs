@@ -80,6 +80,39 @@ impl Peer {
         Self::start("C STREAM", command, "it was just built")
     }
 
+    /// ggml, built against the prefix that `HALLMARK_GGML` names. Its Vulkan is on device `vulkan`.
+    pub(crate) fn ggml(vulkan: &str) -> Self {
+        const REMEDY: &str = "build it from llama.cpp: cmake -S llama.cpp/ggml -B ggml -DGGML_VULKAN=ON \
+                              -DCMAKE_INSTALL_PREFIX=PREFIX && cmake --build ggml && cmake --install ggml; then set \
+                              HALLMARK_GGML=PREFIX";
+        let prefix = std::env::var_os("HALLMARK_GGML");
+        let prefix = PathBuf::from(prefix.unwrap_or_else(|| panic!("HALLMARK_GGML names no ggml; {REMEDY}")));
+        let (program, lib) = (target().join("ggml-peer"), prefix.join("lib"));
+        let argument = |option: &str, path: PathBuf| [option, &path.display().to_string()].concat();
+        let built = Command::new("c++")
+            .args(["-O2", "-std=c++17", "-o"])
+            .args([&program, &source("ggml.cpp")])
+            .arg(argument("-I", prefix.join("include")))
+            .arg(argument("-L", lib.clone()))
+            .args(["-lggml", "-lggml-base"])
+            .arg(argument("-Wl,--disable-new-dtags,-rpath,", lib.clone()))
+            .status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "c++ cannot build kernels/benches/ggml.cpp with the headers and libraries of {}; {REMEDY}",
+            prefix.display()
+        );
+        let mut command = Command::new(program);
+        command
+            .arg(threads().to_string())
+            .arg(lib)
+            .env("GGML_VK_VISIBLE_DEVICES", vulkan);
+        let mut peer = Self::start("ggml", command, REMEDY);
+        peer.name = peer.answer();
+        assert!(!peer.name.is_empty(), "ggml's peer says nothing; {REMEDY}");
+        peer
+    }
+
     fn start(name: &str, mut command: Command, remedy: &str) -> Self {
         let mut child = command
             .stdin(Stdio::piped())

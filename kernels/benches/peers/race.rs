@@ -10,14 +10,21 @@ use kernels::device::{Device, Loaded, discover};
 use kernels::workload::Workload;
 use kernels::{catalogue, inputs};
 
+use attest::spec::Dims;
+
 use crate::peer::{self, Peer};
 
 /// OpenBLAS and OpenMP keep their threads spinning for up to 30 ms after a call.
 const SPIN: Duration = Duration::from_millis(40);
 
+/// A step of ours that the peer's run includes: a workload, and its sizes from those of the rival.
+pub(crate) type Step = (&'static Workload, fn(&Dims) -> Dims);
+
 /// One workload and what it is compared with.
 pub(crate) struct Rival {
     pub(crate) workload: &'static str,
+    /// What runs before each launch, counted in its time.
+    pub(crate) first: Option<Step>,
     pub(crate) dims: &'static [(&'static str, u64)],
     /// Launches of our side of a pair.
     pub(crate) launches: u64,
@@ -39,25 +46,30 @@ struct Pair {
 }
 
 /// Runs every rival on this machine's processor.
+#[allow(dead_code, reason = "one bench races on other devices too")]
 pub(crate) fn races(criterion: &mut Criterion, rivals: &[Rival]) {
     let devices = discover().devices;
     let cpu = devices
         .iter()
         .find(|device| device.facts().id == "cpu:0")
         .expect("a CPU is always found");
+    races_on(criterion, cpu.as_ref(), rivals);
+}
+
+pub(crate) fn races_on(criterion: &mut Criterion, device: &dyn Device, rivals: &[Rival]) {
     for rival in rivals {
-        race(criterion, cpu.as_ref(), rival);
+        race(criterion, device, rival);
     }
 }
 
-fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
+fn race(criterion: &mut Criterion, device: &dyn Device, rival: &Rival) {
     let (pairs, mut sides) = (RefCell::new(Vec::new()), None);
     let mut group = criterion.benchmark_group(rival.workload);
     // A pair's time is known only once both sides have woken up: samples of as many pairs each ask for no more.
     group.sampling_mode(SamplingMode::Flat);
     group.bench_function(rival.request.trim(), |bencher| {
         // Here, so that a bench which a filter leaves out loads nothing.
-        let sides = sides.get_or_insert_with(|| Sides::load(cpu, rival));
+        let sides = sides.get_or_insert_with(|| Sides::load(device, rival));
         bencher.iter_custom(|iterations| {
             let ours = (0..iterations).map(|_| {
                 let pair = sides.pair(rival);
@@ -73,23 +85,25 @@ fn race(criterion: &mut Criterion, cpu: &dyn Device, rival: &Rival) {
     }
 }
 
-/// Both, loaded.
+/// Both, loaded: ours in the steps of a launch.
 struct Sides<'a> {
-    loaded: Box<dyn Loaded + 'a>,
+    ours: Vec<Box<dyn Loaded + 'a>>,
     peer: Peer,
 }
 
 impl<'a> Sides<'a> {
     /// After a first run of each, in which the peer may choose among its ways.
-    fn load(cpu: &'a dyn Device, rival: &Rival) -> Self {
+    fn load(device: &'a dyn Device, rival: &Rival) -> Self {
         let workload: &Workload = catalogue::find(rival.workload).expect("in the catalogue");
-        let dims = { rival.dims.iter() }
+        let dims: Dims = { rival.dims.iter() }
             .map(|&(name, size)| (name.to_owned(), size))
             .collect();
-        let inputs = inputs::generate(workload, &dims, &attest::exact::PUBLIC_SEED);
-        let loaded = cpu.load(workload, PathClass::Portable, &dims, &inputs, 1);
+        let first = rival.first.map(|(step, sizes)| (step, sizes(&dims)));
+        let steps = first.into_iter().chain([(workload, dims)]);
         let mut sides = Self {
-            loaded: loaded.expect("memory for the case"),
+            ours: steps
+                .map(|(workload, dims)| loaded(device, workload, &dims))
+                .collect(),
             peer: (rival.peer)(rival.dims[0].1),
         };
         sides.pair(rival);
@@ -100,16 +114,26 @@ impl<'a> Sides<'a> {
     fn pair(&mut self, rival: &Rival) -> Pair {
         let theirs = self.peer.time(rival.request, rival.launches * rival.runs);
         std::thread::sleep(SPIN);
-        self.loaded.run(1).expect("a launch that wakes the threads");
-        let start = Instant::now();
-        self.loaded.run(rival.launches).expect("launches");
-        let ours = start.elapsed();
+        let ours: Duration = { self.ours.iter_mut() }
+            .map(|step| {
+                step.run(1).expect("a launch that wakes the threads");
+                let start = Instant::now();
+                step.run(rival.launches).expect("launches");
+                start.elapsed()
+            })
+            .sum();
         let a_launch = |time: Duration| time.as_nanos() as f64 / rival.launches as f64;
         Pair {
             ours: a_launch(ours),
             peer: a_launch(theirs),
         }
     }
+}
+
+fn loaded<'a>(device: &'a dyn Device, workload: &Workload, dims: &Dims) -> Box<dyn Loaded + 'a> {
+    let inputs = inputs::generate(workload, dims, &attest::exact::PUBLIC_SEED);
+    let loaded = device.load(workload, PathClass::Portable, dims, &inputs, 1);
+    loaded.expect("memory for the case")
 }
 
 #[allow(clippy::print_stdout, reason = "the ratio is what the bench is for")]
