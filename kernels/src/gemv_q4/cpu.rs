@@ -8,7 +8,7 @@ use super::{BLOCK, BLOCK_BYTES};
 use crate::workload::dim;
 
 /// Bytes of blocks of one task: short ones would begin too often, where nothing is fetched ahead.
-const TASK: usize = 256 << 10;
+const TASK: usize = 4 << 20;
 
 /// Tasks of a thread, at least: enough that threads end together.
 const TASKS: usize = 4;
@@ -214,8 +214,10 @@ mod x86 {
 
     const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
 
-    /// Bytes between what is read of a row and what is fetched: with the other streams' what memory's latency takes.
+    /// Bytes of blocks, and of scales, between what is read of a row and what is fetched: with the other streams' what
+    /// memory's latency takes.
     const AHEAD: usize = 512;
+    const SCALES_AHEAD: usize = AHEAD / (BLOCK_BYTES / 2);
 
     pub(super) fn is_available() -> bool {
         is_x86_feature_detected!("avx2")
@@ -235,6 +237,7 @@ mod x86 {
                 for line in blocks[row][at].chunks(BLOCKS_OF_A_LINE) {
                     fetch(line, AHEAD);
                 }
+                fetch(&scales[row][at], SCALES_AHEAD);
                 sums[row] = add_group(&blocks[row][at], &scales[row][at], x, sums[row]);
             }
         }
