@@ -202,15 +202,15 @@ fn integer_sum(w: &[u8; BLOCK_BYTES], x: &[i8; BLOCK]) -> i32 {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128i, __m256, __m256i, _mm_setr_epi8, _mm_shuffle_epi8, _mm256_add_epi16, _mm256_and_si256,
-        _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_madd_epi16, _mm256_maddubs_epi16,
-        _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_ps, _mm256_srli_epi16,
-        _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi32,
-        _mm256_unpacklo_epi64,
+        __m128, __m128i, __m256, __m256i, _mm_add_ps, _mm_setr_epi8, _mm_shuffle_epi8, _mm256_add_epi16,
+        _mm256_and_si256, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_hadd_ps,
+        _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16,
+        _mm256_setzero_ps, _mm256_srli_epi16, _mm256_sub_epi32, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+        _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
     };
 
-    use super::{BLOCK_BYTES, Blocks, GROUP, Group, Scales};
-    use crate::wide::{fetch, sum_of_lanes};
+    use super::{BLOCK_BYTES, Blocks, GROUP, Group, STREAMS, Scales};
+    use crate::wide::fetch;
 
     const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
 
@@ -225,33 +225,55 @@ mod x86 {
             && is_x86_feature_detected!("f16c")
     }
 
+    /// Sums of rows with as many groups as `x` has; one of them takes the turns of four, so that its sum is the same.
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn sums<const ROWS: usize>(
         blocks: [Blocks<'_>; ROWS],
         scales: [Scales<'_>; ROWS],
         x: &[Group],
     ) -> [f32; ROWS] {
-        let mut sums = [_mm256_setzero_ps(); ROWS];
-        for (at, x) in x.iter().enumerate() {
-            for row in 0..ROWS {
-                for line in blocks[row][at].chunks(BLOCKS_OF_A_LINE) {
-                    fetch(line, AHEAD);
+        let row = |row: usize| (&blocks[row % ROWS][..x.len()], &scales[row % ROWS][..x.len()]);
+        let zero = _mm256_setzero_ps();
+        let mut totals = [zero; STREAMS];
+        // Written out: the compiler unrolls no loop of this size, and would keep the sums in memory.
+        match ROWS {
+            STREAMS => {
+                let [a, b, c, d] = std::array::from_fn(row);
+                for (at, x) in x.iter().enumerate() {
+                    totals[0] = add_group(a, at, x, totals[0]);
+                    totals[1] = add_group(b, at, x, totals[1]);
+                    totals[2] = add_group(c, at, x, totals[2]);
+                    totals[3] = add_group(d, at, x, totals[3]);
                 }
-                fetch(&scales[row][at], SCALES_AHEAD);
-                sums[row] = add_group(&blocks[row][at], &scales[row][at], x, sums[row]);
+            }
+            _ => {
+                for (total, row) in totals.iter_mut().zip((0..ROWS).map(row)) {
+                    for (at, x) in x.iter().enumerate() {
+                        *total = add_group(row, at, x, *total);
+                    }
+                }
             }
         }
-        let mut totals = [0.0; ROWS];
-        for (total, sum) in totals.iter_mut().zip(sums) {
-            *total = sum_of_lanes(sum);
-        }
-        totals
+        let totals = sums_of_lanes(totals);
+        std::array::from_fn(|row| totals[row])
+    }
+
+    /// The sum of the lanes of each, in one order.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn sums_of_lanes([a, b, c, d]: [__m256; STREAMS]) -> [f32; STREAMS] {
+        let quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        let [low, high]: [__m128; 2] = bytemuck::cast(quarters);
+        bytemuck::cast(_mm_add_ps(low, high))
     }
 
     /// Adds a group to eight partial sums, one of each block.
     #[inline]
     #[target_feature(enable = "avx2,fma,f16c")]
-    fn add_group(w: &[[u8; BLOCK_BYTES]; GROUP], scales: &[u16; GROUP], x: &Group, sum: __m256) -> __m256 {
+    fn add_group((w, scales): (Blocks<'_>, Scales<'_>), at: usize, x: &Group, sum: __m256) -> __m256 {
+        let (w, scales) = (&w[at], &scales[at]);
+        w.chunks(BLOCKS_OF_A_LINE).for_each(|line| fetch(line, AHEAD));
+        fetch(scales, SCALES_AHEAD);
         let early = halved(products::<0>(w, x), products::<1>(w, x));
         let late = halved(products::<2>(w, x), products::<3>(w, x));
         let two_each = _mm256_add_epi16(
