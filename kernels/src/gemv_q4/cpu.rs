@@ -108,22 +108,54 @@ impl<'a> Activations<'a> {
     }
 }
 
-pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let rows_of_task = rows_of_a_task(dims);
-    let task = rows_of_task * dim(dims, "blocks");
-    let blocks: &[[u8; BLOCK_BYTES]] = bytemuck::cast_slice(inputs[0]);
-    let scales: &[u16] = bytemuck::cast_slice(inputs[1]);
-    let x = Activations::new(bytemuck::cast_slice(inputs[2]), bytemuck::cast_slice(inputs[3]));
-    let y: &mut [f32] = bytemuck::cast_slice_mut(outputs[0]);
-    y.par_chunks_mut(rows_of_task)
-        .zip(blocks.par_chunks(task).zip(scales.par_chunks(task)))
-        .with_max_len(1)
-        .for_each(|(y, (blocks, scales))| rows(y, Weights { blocks, scales }, &x));
+/// Weights and scales of a matrix, and where the sums of its rows go.
+pub(super) struct Matrix<'a> {
+    weights: Weights<'a>,
+    y: &'a mut [f32],
 }
 
-fn rows_of_a_task(dims: &Dims) -> usize {
-    let most = TASK / (dim(dims, "blocks") * BLOCK_BYTES).max(1);
-    let shared = dim(dims, "n").div_ceil(TASKS * rayon::current_num_threads());
+impl<'a> Matrix<'a> {
+    pub(super) fn new([blocks, scales]: [&'a [u8]; 2], y: &'a mut [f32]) -> Self {
+        let weights = Weights {
+            blocks: bytemuck::cast_slice(blocks),
+            scales: bytemuck::cast_slice(scales),
+        };
+        Self { weights, y }
+    }
+
+    /// Parts of so many rows, of which each has `blocks`.
+    fn tasks(self, rows: usize, blocks: usize) -> impl Iterator<Item = Self> {
+        let parts = self.y.chunks_mut(rows).enumerate();
+        parts.map(move |(task, y)| Self {
+            weights: self.weights.part(task * rows * blocks, y.len() * blocks),
+            y,
+        })
+    }
+}
+
+pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    let y = bytemuck::cast_slice_mut(outputs[0]);
+    let matrix = Matrix::new([inputs[0], inputs[1]], y);
+    products(vec![matrix], [inputs[2], inputs[3]], dim(dims, "blocks"));
+}
+
+/// Of all matrices with the same activations, integers and scales.
+pub(super) fn products(matrices: Vec<Matrix<'_>>, [x, scales]: [&[u8]; 2], blocks: usize) {
+    let x = Activations::new(bytemuck::cast_slice(x), bytemuck::cast_slice(scales));
+    let rows_of_task = rows_of_a_task(matrices.iter().map(|matrix| matrix.y.len()).sum(), blocks);
+    let tasks = matrices
+        .into_iter()
+        .flat_map(|matrix| matrix.tasks(rows_of_task, blocks));
+    let tasks: Vec<Matrix<'_>> = tasks.collect();
+    tasks
+        .into_par_iter()
+        .with_max_len(1)
+        .for_each(|task| rows(task.y, task.weights, &x));
+}
+
+fn rows_of_a_task(rows: usize, blocks: usize) -> usize {
+    let most = TASK / (blocks * BLOCK_BYTES).max(1);
+    let shared = rows.div_ceil(TASKS * rayon::current_num_threads());
     most.min(shared).max(1).next_multiple_of(STREAMS)
 }
 

@@ -8,6 +8,7 @@
 //!
 //! Less than four operations for each byte that is read, so memory sets the speed of a good kernel.
 
+pub(crate) mod abreast;
 mod cpu;
 mod launch;
 mod reference;

@@ -3,13 +3,12 @@
 use attest::spec::Dims;
 
 use super::BLOCK;
+use crate::gemv_q4::abreast;
 use crate::llama::Model;
 use crate::specify::dims_of;
 use crate::stages::{self, Op, Stage};
 use crate::workload::{Plan, Slot, Target, dim};
-use crate::{
-    attention_decode_f16, embedding_gather_f16, gemm_q4, gemv_q4, rmsnorm_f16, rope_f16, swiglu_f16,
-};
+use crate::{attention_decode_f16, embedding_gather_f16, gemm_q4, rmsnorm_f16, rope_f16, swiglu_f16};
 use crate::{narrow, quantize, residual};
 
 /// Inputs by their place in the specification.
@@ -126,19 +125,21 @@ impl<'a> Network<'a> {
         );
         let layers = (0..self.model.layers).flat_map(|layer| self.layer(layer));
         let weights = [LOGITS, LOGITS + 1].map(Slot::Input);
-        let end = [
-            self.norm(Slot::Input(NORM), TRUNK),
-            self.round(NORMED, hidden),
-            self.product_of(weights, [vocab, hidden], NEW_LOGITS),
-        ];
-        [embed].into_iter().chain(layers).chain(end).collect()
+        let end = [self.norm(Slot::Input(NORM), TRUNK), self.round(NORMED, hidden)];
+        let logits = self.products_of(&[(weights, vocab)], hidden, NEW_LOGITS);
+        [embed]
+            .into_iter()
+            .chain(layers)
+            .chain(end)
+            .chain(logits)
+            .collect()
     }
 
     fn layer(&self, layer: usize) -> impl Iterator<Item = Stage> {
         self.attention(layer).into_iter().chain(self.ffn(layer))
     }
 
-    fn attention(&self, layer: usize) -> [Stage; 13] {
+    fn attention(&self, layer: usize) -> Vec<Stage> {
         let Model {
             hidden,
             heads,
@@ -154,35 +155,37 @@ impl<'a> Network<'a> {
         };
         let [new_keys, new_values] =
             [NEW_KEYS, NEW_VALUES].map(|all| part(all, layer * all_keys, all_keys, HALF));
-        [
+        let mut stages = vec![
             self.norm(of_layer(ATTENTION_NORM, layer, HALF * hidden), TRUNK),
             self.round(NORMED, hidden),
-            self.product(QUERY, layer, [queries, hidden], 0),
-            self.product(KEY, layer, [keys, hidden], all_queries),
-            self.product(VALUE, layer, [keys, hidden], all_queries + all_keys),
+        ];
+        stages.extend(self.products(layer, &[(QUERY, queries), (KEY, keys), (VALUE, keys)], hidden));
+        stages.extend([
             narrowed(0, all_queries + all_keys, UNTURNED),
             narrowed(all_queries + all_keys, all_keys, new_values),
             turn(heads, part(UNTURNED, 0, all_queries, HALF), Q),
             turn(kvheads, part(UNTURNED, all_queries, all_keys, HALF), new_keys),
             self.attend(layer, [new_keys, new_values]),
             self.round(ATTENDED, queries),
-            self.product(OUT, layer, [hidden, queries], 0),
-            narrowed(0, self.batch * hidden, BRANCH),
-        ]
+        ]);
+        stages.extend(self.products(layer, &[(OUT, hidden)], queries));
+        stages.push(narrowed(0, self.batch * hidden, BRANCH));
+        stages
     }
 
-    fn ffn(&self, layer: usize) -> [Stage; 11] {
+    fn ffn(&self, layer: usize) -> Vec<Stage> {
         let Model { hidden, ffn, .. } = self.model;
         let [all_hidden, all_ffn] = [hidden, ffn].map(|width| self.batch * width);
         let join =
             |trunk: Slot, sum: Slot| step(&residual::OP, &[("n", all_hidden)], &[trunk, BRANCH], &[sum]);
         let [gates, ups] = [0, all_ffn].map(|first| part(GATES_UPS, first, all_ffn, HALF));
-        [
+        let mut stages = vec![
             join(TRUNK, MIDDLE),
             self.norm(of_layer(FFN_NORM, layer, HALF * hidden), MIDDLE),
             self.round(NORMED, hidden),
-            self.product(GATE, layer, [ffn, hidden], 0),
-            self.product(UP, layer, [ffn, hidden], all_ffn),
+        ];
+        stages.extend(self.products(layer, &[(GATE, ffn), (UP, ffn)], hidden));
+        stages.extend([
             narrowed(0, 2 * all_ffn, GATES_UPS),
             Stage::of(
                 &swiglu_f16::WORKLOAD,
@@ -191,10 +194,10 @@ impl<'a> Network<'a> {
                 GATED,
             ),
             self.round(GATED, ffn),
-            self.product(DOWN, layer, [hidden, ffn], 0),
-            narrowed(0, all_hidden, BRANCH),
-            join(MIDDLE, TRUNK),
-        ]
+        ]);
+        stages.extend(self.products(layer, &[(DOWN, hidden)], ffn));
+        stages.extend([narrowed(0, all_hidden, BRANCH), join(MIDDLE, TRUNK)]);
+        stages
     }
 
     fn norm(&self, weights: Slot, x: Slot) -> Stage {
@@ -220,29 +223,47 @@ impl<'a> Network<'a> {
         step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[ATTENDED])
     }
 
-    /// `rows` sums of a layer's matrix for each of the activations that were rounded last, from element `first` of [`SUMS`] on.
-    fn product(&self, weights: usize, layer: usize, [rows, inner]: [usize; 2], first: usize) -> Stage {
-        let weights = [
-            of_layer(weights, layer, rows * inner / 2),
-            of_layer(weights + 1, layer, HALF * rows * (inner / BLOCK)),
-        ];
-        let sums = part(SUMS, first, self.batch * rows, SINGLE);
-        self.product_of(weights, [rows, inner], sums)
+    /// Sums of a layer's matrices, by their input and their rows, with each of the activations that were rounded last: one
+    /// matrix's after the other's in [`SUMS`].
+    fn products(&self, layer: usize, matrices: &[(usize, usize)], inner: usize) -> Vec<Stage> {
+        let weights = |(weights, rows): (usize, usize)| {
+            let weights = [
+                of_layer(weights, layer, rows * inner / 2),
+                of_layer(weights + 1, layer, HALF * rows * (inner / BLOCK)),
+            ];
+            (weights, rows)
+        };
+        let matrices: Vec<_> = matrices.iter().copied().map(weights).collect();
+        self.products_of(&matrices, inner, SUMS)
     }
 
-    fn product_of(&self, [weights, scales]: [Slot; 2], [rows, inner]: [usize; 2], sums: Slot) -> Stage {
+    fn products_of(&self, matrices: &[([Slot; 2], usize)], inner: usize, sums: Slot) -> Vec<Stage> {
+        let blocks = inner / BLOCK;
+        let all_rows: usize = matrices.iter().map(|(_, rows)| rows).sum();
+        let sums = part(sums, 0, self.batch * all_rows, SINGLE);
         let [x, x_scales] = self.rounded(inner);
-        let [n, blocks, block] = [("n", rows), ("blocks", inner / BLOCK), ("block", BLOCK)];
-        match self.batch {
-            1 => {
-                let inputs = [weights, scales, x, x_scales];
-                Stage::of(&gemv_q4::WORKLOAD, &[n, blocks, block], &inputs, sums)
-            }
-            m => {
-                let inputs = [x, x_scales, weights, scales];
-                Stage::of(&gemm_q4::WORKLOAD, &[("m", m), n, blocks, block], &inputs, sums)
-            }
+        if self.batch == 1 {
+            return vec![abreast::stage(matrices, blocks, [x, x_scales], sums)];
         }
+        let product = |&([weights, scales], rows): &([Slot; 2], usize), sums: Slot| {
+            let sizes = [
+                ("m", self.batch),
+                ("n", rows),
+                ("blocks", blocks),
+                ("block", BLOCK),
+            ];
+            Stage::of(&gemm_q4::WORKLOAD, &sizes, &[x, x_scales, weights, scales], sums)
+        };
+        let firsts = matrices.iter().scan(0, |end, (_, rows)| {
+            let first = *end;
+            *end += self.batch * rows;
+            Some(part(sums, first, self.batch * rows, SINGLE))
+        });
+        matrices
+            .iter()
+            .zip(firsts)
+            .map(|(matrix, sums)| product(matrix, sums))
+            .collect()
     }
 
     /// Halves to what products take.
