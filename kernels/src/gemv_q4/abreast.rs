@@ -20,7 +20,7 @@ pub(crate) fn apart(rows: usize) -> usize {
     rows.next_multiple_of(PART_ALIGNMENT as usize / size_of::<u16>())
 }
 
-/// Weights, scales and rows of each, all of the same blocks; `y` takes the sums.
+/// Weights, scales and rows of each, all of the same blocks; sums go to the buffer or the part of one that begins with `y`.
 pub(crate) fn stage(matrices: &[([Slot; 2], usize)], blocks: usize, x: [Slot; 2], y: Slot) -> Stage {
     let names: Vec<String> = (0..matrices.len()).map(|matrix| format!("n{matrix}")).collect();
     let rows = matrices.iter().map(|(_, rows)| *rows);
@@ -28,39 +28,42 @@ pub(crate) fn stage(matrices: &[([Slot; 2], usize)], blocks: usize, x: [Slot; 2]
     let sizes: Vec<_> = sizes
         .chain([("blocks", blocks), ("block", super::BLOCK)])
         .collect();
+    let last = matrices.last().map_or(0, |(_, rows)| *rows);
+    let end = firsts(matrices.iter().map(|(_, rows)| *rows)).last().unwrap_or(0) + last;
+    let y = y.part(0, (end * size_of::<f32>()) as u64);
     let weights = matrices.iter().flat_map(|(weights, _)| *weights);
     let inputs: Vec<Slot> = weights.chain(x).collect();
     Stage::new(OP, &sizes, &inputs, &[y])
 }
 
-/// The rows of each matrix, and the first element of its sums.
-fn rows(dims: &Dims) -> impl Iterator<Item = (usize, usize)> {
-    let rows = (0..).map_while(|matrix| dims.get(&format!("n{matrix}")).map(|rows| *rows as usize));
-    rows.scan(0, |end, rows| {
-        let first = *end;
-        *end += apart(rows);
-        Some((rows, first))
-    })
+/// The first element of the sums of each matrix of so many rows.
+pub(crate) fn firsts(rows: impl Iterator<Item = usize>) -> impl Iterator<Item = usize> {
+    rows.scan(0, |end, rows| Some(std::mem::replace(end, *end + apart(rows))))
+}
+
+/// Rows of each matrix.
+fn rows(dims: &Dims) -> impl Iterator<Item = usize> {
+    (0..).map_while(|matrix| dims.get(&format!("n{matrix}")).map(|rows| *rows as usize))
 }
 
 fn each(dims: &Dims) -> Vec<Stage> {
     let [blocks, block] = ["blocks", "block"].map(|name| (name, dim(dims, name)));
-    let matrices: Vec<_> = rows(dims).collect();
-    let x = 2 * matrices.len();
-    let stage = |(matrix, (rows, first)): (usize, (usize, usize))| {
+    let matrices = rows(dims).zip(firsts(rows(dims))).enumerate();
+    let x = 2 * rows(dims).count();
+    let stage = |(matrix, (rows, first))| {
         let single = size_of::<f32>();
         let sums = Slot::Output(0).part((first * single) as u64, (rows * single) as u64);
         let inputs = [2 * matrix, 2 * matrix + 1, x, x + 1].map(Slot::Input);
         Stage::of(&super::WORKLOAD, &[("n", rows), blocks, block], &inputs, sums)
     };
-    matrices.iter().copied().enumerate().map(stage).collect()
+    matrices.map(stage).collect()
 }
 
 fn cpu(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let (weights, x) = inputs.split_at(inputs.len() - 2);
     let mut left: &mut [f32] = bytemuck::cast_slice_mut(outputs[0]);
     let mut matrices = Vec::new();
-    for ((rows, _), weights) in rows(dims).zip(weights.as_chunks().0) {
+    for (rows, weights) in rows(dims).zip(weights.as_chunks().0) {
         let (sums, rest) = left.split_at_mut(apart(rows).min(left.len()));
         matrices.push(Matrix::new(*weights, &mut sums[..rows]));
         left = rest;

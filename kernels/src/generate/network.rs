@@ -12,6 +12,7 @@ use super::config::Config;
 use super::inputs::Inputs;
 use super::steps::PLACE;
 use super::{Request, Weights};
+use crate::gemv_q4::abreast::apart;
 use crate::llama::Model;
 use crate::program::Program;
 use crate::specify::dims_of;
@@ -59,9 +60,6 @@ const SINGLE: usize = 4;
 
 const BLOCK: usize = quantize::BLOCK;
 const PAGE: usize = attention_decode_f16::PAGE;
-
-/// Parts of a buffer begin at multiples of so many elements, of two bytes or four.
-const APART: usize = 128;
 
 struct Network<'a> {
     model: Model,
@@ -176,7 +174,7 @@ impl<'a> Network<'a> {
         let mut stages = vec![self.norm(1, self.fixed.norm, trunk)];
         stages.extend(self.rounded(NORMED, hidden));
         let logits = Slot::Output(LOGITS);
-        stages.push(self.product(self.fixed.logits, [vocab, hidden], NORMED, logits));
+        stages.extend(self.products(&[(self.fixed.logits, vocab)], hidden, NORMED, logits));
         let topk = &sampling_topk::WORKLOAD;
         let op = Op {
             plan: topk.plan,
@@ -244,10 +242,6 @@ impl<'a> Network<'a> {
         let inputs = [self.fixed.table, self.fixed.prompt, Slot::Output(PICKED)];
         step(&PLACE, &sizes, &inputs, &[POSITION, TURNS, NEXT])
     }
-}
-
-fn apart(elements: usize) -> usize {
-    elements.next_multiple_of(APART)
 }
 
 fn step(op: &Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Stage {

@@ -239,8 +239,6 @@ impl<'a> Network<'a> {
 
     fn products_of(&self, matrices: &[([Slot; 2], usize)], inner: usize, sums: Slot) -> Vec<Stage> {
         let blocks = inner / BLOCK;
-        let all_rows: usize = matrices.iter().map(|(_, rows)| rows).sum();
-        let sums = part(sums, 0, self.batch * all_rows, SINGLE);
         let [x, x_scales] = self.rounded(inner);
         if self.batch == 1 {
             return vec![abreast::stage(matrices, blocks, [x, x_scales], sums)];

@@ -9,10 +9,11 @@ use super::{
     NORMED, Network, PAGE, POSITION, Q_TURNED, SCALES, SINGLE, SUMS, TRUNK, TURNS, UNTURNED, VALUES, apart,
     part, step,
 };
+use crate::gemv_q4::abreast;
 use crate::llama::Model;
 use crate::stages::Stage;
 use crate::workload::Slot;
-use crate::{attention_decode_f16, gemv_f16, gemv_q4, rope_f16};
+use crate::{attention_decode_f16, gemv_f16, rope_f16};
 use crate::{narrow, quantize};
 
 impl Network<'_> {
@@ -57,25 +58,9 @@ impl Network<'_> {
             [NEW_KEYS, NEW_VALUES].map(|all| part(all, index * apart(keys), keys, HALF));
         let mut stages = vec![self.norm(1, layer.attention_norm, TRUNK)];
         stages.extend(self.rounded(NORMED, hidden));
+        let matrices = [(layer.query, queries), (layer.key, keys), (layer.value, keys)];
+        stages.extend(self.products(&matrices, hidden, NORMED, SUMS));
         stages.extend([
-            self.product(
-                layer.query,
-                [queries, hidden],
-                NORMED,
-                part(SUMS, 0, queries, SINGLE),
-            ),
-            self.product(
-                layer.key,
-                [keys, hidden],
-                NORMED,
-                part(SUMS, at_keys, keys, SINGLE),
-            ),
-            self.product(
-                layer.value,
-                [keys, hidden],
-                NORMED,
-                part(SUMS, at_values, keys, SINGLE),
-            ),
             narrowed(part(SUMS, 0, at_keys + keys, SINGLE), at_keys + keys, UNTURNED),
             narrowed(part(SUMS, at_values, keys, SINGLE), keys, new_values),
             turn(
@@ -87,13 +72,8 @@ impl Network<'_> {
             self.attend(index, [new_keys, new_values]),
         ]);
         stages.extend(self.rounded(ATTENDED, queries));
+        stages.extend(self.products(&[(layer.out, hidden)], queries, ATTENDED, SUMS));
         stages.extend([
-            self.product(
-                layer.out,
-                [hidden, queries],
-                ATTENDED,
-                part(SUMS, 0, hidden, SINGLE),
-            ),
             narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
             self.join(1, TRUNK, MIDDLE),
         ]);
@@ -106,20 +86,15 @@ impl Network<'_> {
         let [gates, ups] = [0, apart(ffn)].map(|first| part(GATES_UPS, first, ffn, HALF));
         let mut stages = vec![self.norm(1, layer.ffn_norm, MIDDLE)];
         stages.extend(self.rounded(NORMED, hidden));
+        let matrices = [(layer.gate, ffn), (layer.up, ffn)];
+        stages.extend(self.products(&matrices, hidden, NORMED, SUMS));
         stages.extend([
-            self.product(layer.gate, [ffn, hidden], NORMED, part(SUMS, 0, ffn, SINGLE)),
-            self.product(
-                layer.up,
-                [ffn, hidden],
-                NORMED,
-                part(SUMS, apart(ffn), ffn, SINGLE),
-            ),
             narrowed(part(SUMS, 0, both, SINGLE), both, GATES_UPS),
             self.gated(1, gates, ups),
         ]);
         stages.extend(self.rounded(GATED, ffn));
+        stages.extend(self.products(&[(layer.down, hidden)], ffn, GATED, SUMS));
         stages.extend([
-            self.product(layer.down, [hidden, ffn], GATED, part(SUMS, 0, hidden, SINGLE)),
             narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
             self.join(1, MIDDLE, TRUNK),
         ]);
@@ -140,25 +115,28 @@ impl Network<'_> {
         (self.request.weights == Weights::Q4).then(round)
     }
 
-    /// Sums of one row of activations, or with 4-bit weights of what was rounded last.
-    pub(super) fn product(&self, product: Product, [n, k]: [usize; 2], x: Slot, y: Slot) -> Stage {
-        match product.scales {
-            None => {
-                let x = part(x, 0, k, HALF);
-                Stage::of(
-                    &gemv_f16::WORKLOAD,
-                    &[("n", n), ("k", k)],
-                    &[product.weights, x],
-                    y,
-                )
-            }
-            Some(scales) => {
-                let [integers, x_scales] = integers(k);
-                let sizes = [("n", n), ("blocks", k / BLOCK), ("block", BLOCK)];
-                let inputs = [product.weights, scales, integers, x_scales];
-                Stage::of(&gemv_q4::WORKLOAD, &sizes, &inputs, y)
-            }
+    /// Sums of one row of activations with the rows of each matrix, or with 4-bit weights of what was rounded last: each
+    /// matrix's [`apart`] from the last one's.
+    pub(super) fn products(
+        &self,
+        matrices: &[(Product, usize)],
+        k: usize,
+        x: Slot,
+        sums: Slot,
+    ) -> Vec<Stage> {
+        let quantized: Option<Vec<_>> = { matrices.iter() }
+            .map(|(product, rows)| Some(([product.weights, product.scales?], *rows)))
+            .collect();
+        if let Some(matrices) = quantized {
+            return vec![abreast::stage(&matrices, k / BLOCK, integers(k), sums)];
         }
+        let firsts = abreast::firsts(matrices.iter().map(|(_, rows)| *rows));
+        let product = |(first, (product, rows)): (usize, &(Product, usize))| {
+            let inputs = [product.weights, part(x, 0, k, HALF)];
+            let y = part(sums, first, *rows, SINGLE);
+            Stage::of(&gemv_f16::WORKLOAD, &[("n", *rows), ("k", k)], &inputs, y)
+        };
+        firsts.zip(matrices).map(product).collect()
     }
 
     fn attend(&self, layer: usize, [new_keys, new_values]: [Slot; 2]) -> Stage {
