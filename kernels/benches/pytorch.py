@@ -5,7 +5,8 @@ stdin:  an operation, its sizes and a number of runs on each line: "matmul 1024 
 stdout: once "PyTorch VERSION", then nanoseconds of all runs, one line for each line read
 
 Of each operation every way that PyTorch has (types, memory formats, fused or not) is timed when it is first asked for, and
-the fastest is kept; stderr says which. Inputs are random; sizes are those of the workload that is compared.
+the fastest is kept; stderr says which. A way whose first run takes over a second and five times as long as the fastest is not
+run again. Inputs are random; sizes are those of the workload that is compared.
 
 matmul N                                         C = A * transpose(B), N x N, f32
 attention TOKENS HEADS KVHEADS HEAD              causal, grouped queries
@@ -23,6 +24,8 @@ import torch
 from torch.nn import functional as F
 
 TRIALS = 3
+HOPELESS = 5
+HOPELESS_SECONDS = 1
 
 
 def matmul(n):
@@ -149,9 +152,12 @@ def fastest(operation, sizes):
     best = None
     for name, run in globals()[operation](*sizes):
         try:
-            run()
+            first = seconds(run)
         except RuntimeError as error:
             print(f"  {operation} {name}: {error}", file=sys.stderr)
+            continue
+        if best is not None and first > max(HOPELESS_SECONDS, HOPELESS * best[0]):
+            print(f"  {operation} {name}: {first * 1e3:.2f} ms at first", file=sys.stderr)
             continue
         taken = min(seconds(run) for _ in range(TRIALS))
         print(f"  {operation} {name}: {taken * 1e3:.2f} ms", file=sys.stderr)

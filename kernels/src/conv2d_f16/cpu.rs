@@ -11,16 +11,16 @@
 )]
 
 use std::cell::RefCell;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use attest::spec::Dims;
 use half::f16;
 use half::slice::HalfBitsSliceExt as _;
 use rayon::prelude::*;
 
-use super::tile::{Taps, Tile};
+use super::tile::{Halves, Pixels, Sums, Taps, Tile};
 use crate::aligned::Buffer;
-use crate::halves::{narrow, widen};
+use crate::halves::widen;
 use crate::product::{borrow, panel};
 use crate::workload::dim;
 
@@ -28,11 +28,13 @@ use crate::workload::dim;
 /// 512 KiB.
 const STEPS: usize = 1152;
 
-/// Pixels of a task, about: its panels come from the last-level cache, which so many use.
-const TASK_PIXELS: usize = 120;
+/// Words of the image that a task's pixels take up, about: with the lines around them under a third of a second-level cache of
+/// 512 KiB.
+const TASK_WORDS: usize = 24 << 10;
 
-/// Whole lines of a task, in pixels, at most.
-const LINES_PIXELS: usize = 240;
+/// Pixels of a task, about. Its panels come from the last-level cache, which the fewest are enough to use; the more lines it has,
+/// the fewer are widened for two tasks.
+const TASK_PIXELS: RangeInclusive<usize> = 120..=336;
 
 /// Tasks a thread, so that a thread that was held up does not hold up the others.
 const TASKS_A_THREAD: usize = 12;
@@ -170,7 +172,9 @@ impl<'a> Job<'a> {
         let unit = self.unit();
         let units = self.pixels.div_ceil(unit);
         let wanted = TASKS_A_THREAD * rayon::current_num_threads();
-        let down = self.pixels.div_ceil(TASK_PIXELS).min(units);
+        let depth = self.blocks().map(|channels| channels.len()).max().unwrap_or(1);
+        let pixels = (TASK_WORDS / depth).clamp(*TASK_PIXELS.start(), *TASK_PIXELS.end());
+        let down = self.pixels.div_ceil(pixels).min(units);
         let across = wanted.div_ceil(down).min(self.panels());
         // Rayon splits a range once for each thread and steals whole parts: without a limit three tasks are one.
         (0..down * across)
@@ -193,7 +197,11 @@ impl<'a> Job<'a> {
         let rows = self.tile.rows;
         let lines = (1..=rows).find(|lines| (lines * self.owidth).is_multiple_of(rows));
         let pixels = lines.unwrap_or(rows) * self.owidth;
-        if pixels <= LINES_PIXELS { pixels } else { rows }
+        if pixels <= *TASK_PIXELS.end() {
+            pixels
+        } else {
+            rows
+        }
     }
 
     fn task(
@@ -226,6 +234,7 @@ impl<'a> Job<'a> {
                 self.widen(piece, pitch, &channels, &mut space.image);
             }
             let firsts = self.firsts(&pieces, pitch, channels.len());
+            let seen = Pixels::new(&space.image, &firsts, rows);
             let taps = Taps {
                 lines: self.kernel,
                 length: self.kernel * channels.len(),
@@ -233,19 +242,31 @@ impl<'a> Job<'a> {
             };
             for (column, panel) in panels.clone().enumerate() {
                 let b = &block[panel * width * steps..][..width * steps];
-                for (tile, firsts) in firsts.chunks_exact(rows).enumerate() {
-                    let sums = &mut space.sums[tile * rows * stride + column * width..];
-                    self.tile
-                        .multiply(&taps, &space.image, firsts, b, sums, stride, channels.start == 0);
+                for tile in 0..seen.tiles() {
+                    let sums = Sums {
+                        words: &mut space.sums[tile * rows * stride + column * width..],
+                        stride,
+                        first: channels.start == 0,
+                    };
+                    let first = pixels.start + tile * rows;
+                    let y = (channels.end == self.cin).then(|| self.halves(y, first..pixels.end, panel));
+                    // SAFETY: no other task has these channels of these pixels.
+                    unsafe { self.tile.multiply(&taps, (&seen, tile), b, sums, y) };
                 }
             }
         }
-        let channels = panels.start * width..self.cout.min(panels.end * width);
-        for (pixel, sums) in pixels.zip(space.sums.chunks_exact(stride)) {
-            let first = pixel * self.cout + channels.start;
-            // SAFETY: inside the output, and no other task has these channels of this pixel.
-            let y = unsafe { std::slice::from_raw_parts_mut(y.0.add(first), channels.len()) };
-            narrow(&sums[..channels.len()], y);
+    }
+
+    /// The tile of the output at the first of these pixels, or what there is of one.
+    fn halves(&self, y: Output, pixels: Range<usize>, panel: usize) -> Halves {
+        let (rows, width) = (self.tile.rows, self.tile.columns);
+        let channel = panel * width;
+        Halves {
+            // SAFETY: inside the output.
+            start: unsafe { y.0.add(pixels.start * self.cout + channel) },
+            stride: self.cout,
+            rows: rows.min(pixels.len()),
+            columns: width.min(self.cout - channel),
         }
     }
 
@@ -306,7 +327,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Where the first tap of each pixel is; the last one again up to whole tiles.
+    /// Where the first tap of each pixel is.
     fn firsts(&self, pieces: &[Piece], pitch: usize, depth: usize) -> Vec<usize> {
         let mut firsts = Vec::new();
         for piece in pieces {
@@ -315,8 +336,6 @@ impl<'a> Job<'a> {
                 firsts.extend((0..piece.columns.len()).map(|column| (line + column * self.stride) * depth));
             }
         }
-        let last = firsts.last().copied().unwrap_or(0);
-        firsts.resize(firsts.len().next_multiple_of(self.tile.rows), last);
         firsts
     }
 }
