@@ -149,7 +149,7 @@ const fn rival(
     }
 }
 
-/// Squares, and projections of Llama 3 8B: 4096 rows of query and output, 14,336 of gate and up.
+/// Squares, and projections of Llama 3 8B: 4096 rows of query and output, 1024 of key and value, 14,336 of gate and up.
 const ON_CPU: &[Rival] = &[
     product!("cpu", f32, 512, 512, 512, 40),
     product!("cpu", f32, 1024, 1024, 1024, 6),
@@ -179,7 +179,7 @@ const ON_VULKAN: &[Rival] = &[
     product!("vulkan", f16, 8, 4096, 4096, 1),
     product!("vulkan", q4, 1, 4096, 4096, 2),
     product!("vulkan", q4, 8, 4096, 4096, 1),
-    product!("vulkan", q4, 64, 4096, 4096, 1),
+    product!("vulkan", q4, 64, 1024, 4096, 1),
 ];
 
 fn ggml(criterion: &mut Criterion) {
