@@ -26,6 +26,7 @@ mod matmul;
 mod modulate;
 mod narrow;
 mod product;
+mod q4;
 mod residual;
 mod specify;
 mod stages;

@@ -6,6 +6,7 @@ use attest::spec::Dims;
 use half::f16;
 
 use crate::halves::widen;
+pub(crate) use crate::q4::BLOCK;
 use crate::stages::Op;
 use crate::wide::wide;
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
@@ -23,9 +24,6 @@ static KERNEL: Kernel = Kernel {
     ptx: Some(include_str!("quantize/quantize.ptx")),
     spirv: Some(include_bytes!("quantize/quantize.spv")),
 };
-
-/// Elements of a block.
-pub(crate) const BLOCK: usize = 32;
 
 /// One thread a block: few, so that a row of activations is spread over multiprocessors.
 const THREADS: usize = 64;

@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 use attest::spec::{Cache, Case, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::inputs::{normal_f16s, tensor_bytes};
+use crate::q4::BLOCK;
 use crate::specify::{case, formula, sizes, tensor};
 use crate::workload::{Kind, Reference, Workload, dim, uncounted};
 
@@ -32,10 +33,6 @@ pub(crate) static WORKLOAD: Workload = Workload {
     odd_sizes,
     kind: Kind::Kernels,
 };
-
-/// Weights of a block.
-const BLOCK: usize = 32;
-const BLOCK_BYTES: usize = BLOCK / 2;
 
 static SPEC: LazyLock<Spec> = LazyLock::new(|| {
     Spec {

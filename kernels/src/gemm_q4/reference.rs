@@ -2,8 +2,8 @@
 
 use attest::spec::Dims;
 
-use super::{BLOCK, BLOCK_BYTES};
 use crate::elements::{f16s, i8s};
+use crate::q4::{BLOCK, BLOCK_BYTES};
 use crate::workload::{Row, dim};
 
 /// All sums of one token.

@@ -2,8 +2,8 @@
 
 use attest::spec::Dims;
 
-use super::{BLOCK, BLOCK_BYTES};
 use crate::elements::{f16s, i8s, vector_row};
+use crate::q4::{BLOCK, BLOCK_BYTES};
 use crate::workload::{Row, dim};
 
 pub(super) fn row(dims: &Dims, inputs: &[&[u8]], row: Row) -> Vec<f64> {

@@ -1,0 +1,221 @@
+//! Rows of 4-bit weights in blocks of 32, and rows of i8 activations in such blocks, on the CPU: eight blocks at a time. Blocks are
+//! those of `gemv.q4.v1`.
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use half::f16;
+
+/// Weights of a block.
+pub(crate) const BLOCK: usize = 32;
+pub(crate) const BLOCK_BYTES: usize = BLOCK / 2;
+
+/// Rows of weights, or of activations, that are summed side by side.
+pub(crate) const ROWS: usize = 4;
+
+/// Blocks whose scales fill a vector.
+const GROUP: usize = 8;
+
+pub(crate) type Block = [u8; BLOCK_BYTES];
+
+/// A row of weights, in groups and the blocks that fill none: blocks, and the bits of their scales.
+#[derive(Clone, Copy)]
+pub(crate) struct Weights<'a> {
+    groups: &'a [[Block; GROUP]],
+    scales: &'a [[u16; GROUP]],
+    rest: &'a [Block],
+    rest_scales: &'a [u16],
+}
+
+/// A row of activations, as [`Weights`].
+pub(crate) struct Activations<'a> {
+    groups: Vec<Group>,
+    rest: &'a [[i8; BLOCK]],
+    rest_scales: &'a [u16],
+}
+
+/// Eight blocks in four pairs of neighbours.
+struct Group {
+    /// Of each pair the activations that low nibbles meet, and those that high ones do.
+    low: [[i8; BLOCK]; GROUP / 2],
+    high: [[i8; BLOCK]; GROUP / 2],
+    /// First of each pair's first block, then of each second: scales, and 8 times the sum, by which a sum of products with
+    /// nibbles exceeds the one with weights.
+    scales: [f32; GROUP],
+    excess: [i32; GROUP],
+}
+
+/// Products of some rows of weights with one of activations, which are as long.
+pub(crate) fn of_rows<const N: usize>(w: [Weights<'_>; N], x: &Activations<'_>) -> [f32; N] {
+    let grouped = grouped_of_rows(w, &x.groups);
+    std::array::from_fn(|row| grouped[row] + rest_sum(w[row], x))
+}
+
+/// Products of one row of weights with some of activations, which are as long.
+pub(crate) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]) -> [f32; N] {
+    let grouped = grouped_of_tokens(w, x.map(|x| &x.groups[..]));
+    std::array::from_fn(|token| grouped[token] + rest_sum(w, x[token]))
+}
+
+fn grouped_of_rows<const N: usize>(w: [Weights<'_>; N], x: &[Group]) -> [f32; N] {
+    #[cfg(target_arch = "x86_64")]
+    if x86::is_available() {
+        #[allow(
+            unsafe_code,
+            reason = "calling a function for AVX2 is unsafe without the check just made"
+        )]
+        // SAFETY: the processor has AVX2, FMA and F16C.
+        return unsafe { x86::of_rows(w, x) };
+    }
+    w.map(|w| grouped_sum(w, x))
+}
+
+fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; N] {
+    #[cfg(target_arch = "x86_64")]
+    if x86::is_available() {
+        #[allow(
+            unsafe_code,
+            reason = "calling a function for AVX2 is unsafe without the check just made"
+        )]
+        // SAFETY: the processor has AVX2, FMA and F16C.
+        return unsafe { x86::of_tokens(w, x) };
+    }
+    x.map(|x| grouped_sum(w, x))
+}
+
+fn grouped_sum(w: Weights<'_>, x: &[Group]) -> f32 {
+    let groups = w.groups.iter().zip(w.scales).zip(x);
+    groups.map(|((w, scales), x)| x.sum_with(w, scales)).sum()
+}
+
+fn rest_sum(w: Weights<'_>, x: &Activations<'_>) -> f32 {
+    let scales = w.rest_scales.iter().zip(x.rest_scales).map(|(w, x)| {
+        let [w, x] = [w, x].map(|&bits| f16::from_bits(bits).to_f32());
+        w * x
+    });
+    let sums = w.rest.iter().zip(x.rest).map(|(w, x)| integer_sum(w, x) as f32);
+    scales.zip(sums).map(|(scale, sum)| scale * sum).sum()
+}
+
+fn integer_sum(w: &Block, x: &[i8; BLOCK]) -> i32 {
+    let product = |nibble: u8, x: i8| (i32::from(nibble) - 8) * i32::from(x);
+    let of_byte = |at: usize| product(w[at] & 15, x[at]) + product(w[at] >> 4, x[at + BLOCK_BYTES]);
+    (0..BLOCK_BYTES).map(of_byte).sum()
+}
+
+/// The block of a group whose scale stands at `place`.
+fn block_at(place: usize) -> usize {
+    place % (GROUP / 2) * 2 + place / (GROUP / 2)
+}
+
+impl<'a> Weights<'a> {
+    pub(crate) fn new(blocks: &'a [Block], scales: &'a [u16]) -> Self {
+        let ((groups, rest), (scales, rest_scales)) = (blocks.as_chunks(), scales.as_chunks());
+        Self {
+            groups,
+            scales,
+            rest,
+            rest_scales,
+        }
+    }
+}
+
+impl<'a> Activations<'a> {
+    pub(crate) fn new(x: &'a [[i8; BLOCK]], scales: &'a [u16]) -> Self {
+        let ((blocks, rest), (scales, rest_scales)) = (x.as_chunks(), scales.as_chunks());
+        let groups = blocks.iter().zip(scales);
+        Self {
+            groups: groups.map(|(x, scales)| Group::of(x, scales)).collect(),
+            rest,
+            rest_scales,
+        }
+    }
+}
+
+impl Group {
+    fn of(x: &[[i8; BLOCK]; GROUP], scales: &[u16; GROUP]) -> Self {
+        let half = |pair: usize, half: usize| {
+            let [one, two]: [[[i8; BLOCK_BYTES]; 2]; 2] = bytemuck::cast([x[2 * pair], x[2 * pair + 1]]);
+            bytemuck::cast([one[half], two[half]])
+        };
+        let scale = |place: usize| f16::from_bits(scales[block_at(place)]).to_f32();
+        let sum = |place: usize| x[block_at(place)].iter().map(|&x| i32::from(x)).sum::<i32>();
+        Self {
+            low: std::array::from_fn(|pair| half(pair, 0)),
+            high: std::array::from_fn(|pair| half(pair, 1)),
+            scales: std::array::from_fn(scale),
+            excess: std::array::from_fn(|place| 8 * sum(place)),
+        }
+    }
+
+    fn sum_with(&self, w: &[Block; GROUP], scales: &[u16; GROUP]) -> f32 {
+        let product = |nibble: u8, x: i8| i32::from(nibble) * i32::from(x);
+        let block = |place: usize| {
+            let (pair, first) = (place % (GROUP / 2), place / (GROUP / 2) * BLOCK_BYTES);
+            let x = self.low[pair][first..].iter().zip(&self.high[pair][first..]);
+            let nibbles = w[block_at(place)].iter().zip(x);
+            let sum: i32 = nibbles
+                .map(|(w, (low, high))| product(w & 15, *low) + product(w >> 4, *high))
+                .sum();
+            let scale = f16::from_bits(scales[block_at(place)]).to_f32();
+            scale * self.scales[place] * (sum - self.excess[place]) as f32
+        };
+        (0..GROUP).map(block).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use attest::exact::stream::{Form, bytes};
+
+    use super::*;
+
+    /// With scales of 1 every sum is an integer that f32 holds, so any order gives the same.
+    const ONES: [u16; GROUP] = [0x3C00; GROUP];
+
+    fn expect_one_sum(w: &[Block; GROUP], x: &[[i8; BLOCK]; GROUP]) {
+        let want: i32 = w.iter().zip(x).map(|(w, x)| integer_sum(w, x)).sum();
+        assert_eq!(Group::of(x, &ONES).sum_with(w, &ONES), want as f32);
+        let (w, x) = (Weights::new(w, &ONES), Activations::new(x, &ONES));
+        assert_eq!(of_rows([w; ROWS], &x), [want as f32; ROWS]);
+        assert_eq!(of_tokens(w, [&x; ROWS]), [want as f32; ROWS]);
+    }
+
+    #[test]
+    fn a_group_is_the_sum_of_its_blocks_with_vectors_and_without() {
+        let drawn = |name| bytes(&[5; 32], name, Form::I8, GROUP * BLOCK);
+        let (w, x) = (drawn("w"), drawn("x"));
+        expect_one_sum(
+            &bytemuck::pod_read_unaligned(&w[..GROUP * BLOCK_BYTES]),
+            &bytemuck::pod_read_unaligned(&x),
+        );
+    }
+
+    #[test]
+    fn a_row_alone_has_the_bits_that_it_has_among_others() {
+        const BLOCKS: usize = 3 * GROUP + 5;
+        let drawn = |name, form, len| bytes(&[6; 32], name, form, len);
+        let w: Vec<Block> = bytemuck::cast_slice(&drawn("w", Form::I8, ROWS * BLOCKS * BLOCK_BYTES)).to_vec();
+        let x: Vec<[i8; BLOCK]> = bytemuck::cast_slice(&drawn("x", Form::I8, ROWS * BLOCKS * BLOCK)).to_vec();
+        let scales: Vec<u16> = (0..ROWS * BLOCKS).map(|at| 0x2C00 + 7 * at as u16).collect();
+        let part = |row: usize| row * BLOCKS..(row + 1) * BLOCKS;
+        let w: [_; ROWS] = std::array::from_fn(|row| Weights::new(&w[part(row)], &scales[part(row)]));
+        let x: [_; ROWS] = std::array::from_fn(|row| Activations::new(&x[part(row)], &scales[part(row)]));
+        for x in &x {
+            assert_eq!(of_rows(w, x), w.map(|w| of_rows([w], x)[0]));
+        }
+        for w in w {
+            assert_eq!(
+                of_tokens(w, x.each_ref()),
+                x.each_ref().map(|x| of_tokens(w, [x])[0])
+            );
+        }
+    }
+
+    #[test]
+    fn the_largest_sums_fit() {
+        for (w, x) in [(0xFF, -128), (0xFF, 127), (0x00, -128), (0x00, 127)] {
+            expect_one_sum(&[[w; BLOCK_BYTES]; GROUP], &[[x; BLOCK]; GROUP]);
+        }
+    }
+}
