@@ -1,7 +1,7 @@
 //! Workloads that memory sets the speed of against the same device's own `mem.triad`, in bytes a second, on every device there is.
 //!
 //! A pair is one launch of each, in turn, so that a busy machine slows both; the figure is the median of the pairs' ratios and
-//! must reach what is wanted. Bytes are those that the specifications count. Of attention nothing is wanted: each byte of its
+//! must reach what is wanted. Bytes are those that the specifications count. Of attention nothing is wanted: each element of its
 //! cache takes four to eight multiply-adds here, so that on a processor arithmetic sets its speed as much as memory does.
 //!
 //! `HALLMARK_DEVICE=cpu:0` names one device.
