@@ -21,9 +21,22 @@ static DOT: Kernel = Kernel {
     spirv: Some(include_bytes!("gemm_q4_dot.spv")),
 };
 
-/// Rows of W and tokens of one block of threads.
+/// For Vulkan on a processor.
+static NARROW: Kernel = Kernel {
+    name: "gemm_q4_narrow",
+    folder: "gemm_q4",
+    ptx: None,
+    spirv: Some(include_bytes!("gemm_q4_narrow.spv")),
+};
+
+/// Rows of W and tokens of one block of threads, and how many these are.
 const TILE: usize = 64;
 const THREADS: u32 = 256;
+const NARROW_TILE: [usize; 2] = [32, 8];
+const NARROW_THREADS: u32 = 8;
+
+/// Blocks of a row that the narrow kernel takes, one a round: Mesa ends a loop after so many.
+const MAX_NARROW_BLOCKS: usize = 65_535;
 
 /// Every device takes this many blocks in each dimension.
 const MAX_GROUPS: usize = 65_535;
@@ -39,9 +52,10 @@ pub(super) fn grid_refusal(m: usize, n: usize) -> Option<String> {
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
     let [m, n, blocks] = ["m", "n", "blocks"].map(|name| dim(dims, name));
-    let kernel = match target.api == Api::Vulkan && target.packed_dot {
-        true => &DOT,
-        false => &KERNEL,
+    let (kernel, [rows, tokens], threads) = match (target.api, target.packed_dot) {
+        _ if target.software && narrow_takes([m, n, blocks]) => (&NARROW, NARROW_TILE, NARROW_THREADS),
+        (Api::Vulkan, true) => (&DOT, [TILE; 2], THREADS),
+        _ => (&KERNEL, [TILE; 2], THREADS),
     };
     let inputs = (0..4).map(Slot::Input);
     Plan {
@@ -51,11 +65,17 @@ pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
         },
         launches: vec![Launch {
             kernel,
-            grid: [n.div_ceil(TILE) as u32, m.div_ceil(TILE) as u32, 1],
-            block: [THREADS, 1, 1],
+            grid: [n.div_ceil(rows) as u32, m.div_ceil(tokens) as u32, 1],
+            block: [threads, 1, 1],
             push: [m, n, blocks].map(|size| size as u32).to_vec(),
             buffers: inputs.chain([Slot::Output(0)]).collect(),
             shared: 0,
         }],
     }
+}
+
+/// Sizes past these are left to the others, whose tiles are larger and whose rounds take more.
+fn narrow_takes([m, n, blocks]: [usize; 3]) -> bool {
+    let [rows, tokens] = NARROW_TILE;
+    n.div_ceil(rows) <= MAX_GROUPS && m.div_ceil(tokens) <= MAX_GROUPS && blocks <= MAX_NARROW_BLOCKS
 }

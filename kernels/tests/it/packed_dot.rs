@@ -134,7 +134,12 @@ fn only_devices_with_an_instruction_for_it_get_packed_dot_products() {
     const FAST: &str = "integerDotProduct4x8BitPackedSignedAccelerated";
     let wide = ["gemm_i8", "proof_mlp_i8", "gemv_q4", "gemm_q4"];
     let dot = ["gemm_i8_dot", "proof_mlp_i8_dot", "gemv_q4_dot", "gemm_q4_dot"];
-    let narrow = ["gemm_i8_narrow", "proof_mlp_i8_narrow", "gemv_q4", "gemm_q4"];
+    let narrow = [
+        "gemm_i8_narrow",
+        "proof_mlp_i8_narrow",
+        "gemv_q4",
+        "gemm_q4_narrow",
+    ];
     let processor = ["subgroupBallot", "subgroupSize8", TAKES];
     assert_eq!(chosen(DeviceKind::Gpu, &[TAKES, FAST]), dot);
     assert_eq!(chosen(DeviceKind::Gpu, &[TAKES]), wide);
