@@ -77,8 +77,6 @@ wide! {
     }
 }
 
-const ROUNDING: f32 = 12_582_912.0;
-
 /// Of the sizes of a block's elements.
 #[inline(always)]
 fn largest(x: &[f32; BLOCK]) -> f32 {
@@ -93,8 +91,11 @@ fn largest(x: &[f32; BLOCK]) -> f32 {
     lanes.into_iter().fold(0.0, larger)
 }
 
-/// f32 quotients of two halves lie on the side of each tie on which the true ones do. Beside 3 * 2^22 an f32 has no room for
-/// fractions: adding it rounds to the nearest integer, ties to even, which then stands in the low byte.
+/// 3 * 2^22, beside which an f32 has no room for fractions: adding it rounds to the nearest integer, ties to even, which then
+/// stands in the low byte.
+const ROUNDING: f32 = 12_582_912.0;
+
+/// f32 quotients of two halves lie on the side of each tie on which the true ones do.
 #[inline(always)]
 fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
     if scale == 0.0 {

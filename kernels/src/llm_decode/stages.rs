@@ -252,14 +252,13 @@ impl<'a> Network<'a> {
             ];
             Stage::of(&gemm_q4::WORKLOAD, &sizes, &[x, x_scales, weights, scales], sums)
         };
-        let firsts = matrices.iter().scan(0, |end, (_, rows)| {
-            let first = *end;
-            *end += self.batch * rows;
-            Some(part(sums, first, self.batch * rows, SINGLE))
-        });
+        let counts = matrices.iter().map(|(_, rows)| self.batch * rows);
+        let sums = abreast::firsts(counts.clone())
+            .zip(counts)
+            .map(|(first, count)| part(sums, first, count, SINGLE));
         matrices
             .iter()
-            .zip(firsts)
+            .zip(sums)
             .map(|(matrix, sums)| product(matrix, sums))
             .collect()
     }
