@@ -1,12 +1,15 @@
 //! `config.json` of a Llama checkpoint: what of it is supported, and the rest refused.
 
+mod rope;
+
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::error::GenerateError;
 use crate::llama::Model;
+use rope::Rope;
 
 /// What a checkpoint's `config.json` says.
 #[derive(Clone, Debug)]
@@ -16,11 +19,13 @@ pub(super) struct Config {
     pub(super) tied: bool,
     /// Tokens of a text that the network was made for.
     pub(super) longest: usize,
-    theta: f64,
+    /// What norms add to the mean of squares.
+    pub(super) epsilon: f32,
+    rope: Rope,
 }
 
-/// That of `rmsnorm.f16`, which its kernels have built in.
-const EPSILON: f64 = 1e-5;
+/// Past what networks have; an f32 holds them well.
+const EPSILONS: RangeInclusive<f64> = 1e-12..=1e-2;
 
 /// No size of a network is larger, so that no product of two or three overflows.
 const MOST: u64 = 1 << 22;
@@ -61,22 +66,14 @@ impl Config {
         fields.config()
     }
 
-    /// Cosine and sine of each pair's angle at every position below `room`: `room * head` f32.
-    pub(super) fn turns(&self, room: usize) -> Vec<u8> {
-        let head = self.model.head;
-        let step = |pair: usize| self.theta.powf(-((2 * pair) as f64) / head as f64);
-        let steps: Vec<f64> = (0..head / 2).map(step).collect();
-        let turns = |position: usize| {
-            let angles = steps.iter().map(move |step| position as f64 * step);
-            angles.flat_map(|angle| [angle.cos() as f32, angle.sin() as f32])
-        };
-        let table: Vec<f32> = (0..room).into_par_iter().flat_map_iter(turns).collect();
-        table.into_iter().flat_map(f32::to_le_bytes).collect()
+    /// Radians a token, of each pair of a head.
+    pub(super) fn steps(&self) -> Vec<f64> {
+        self.rope.steps(self.model.head)
     }
 }
 
 /// Fields that may be absent or hold one of some values, and what is supported.
-fn plain() -> [(&'static str, Vec<Value>, &'static str); 8] {
+fn plain() -> [(&'static str, Vec<Value>, &'static str); 7] {
     const FLOATS: &str = "supported are float16, bfloat16 and float32";
     let dtypes = || DTYPES.map(Value::from).to_vec();
     [
@@ -91,7 +88,6 @@ fn plain() -> [(&'static str, Vec<Value>, &'static str); 8] {
             vec![false.into()],
             "supported are products without biases",
         ),
-        ("rope_scaling", vec![], "supported is rope without scaling"),
         (
             "quantization_config",
             vec![],
@@ -124,15 +120,19 @@ impl Fields {
                 _ => {}
             }
         }
-        // The default of the format where it says nothing is another one.
-        let epsilon = self.field("rms_norm_eps").cloned().unwrap_or_else(|| 1e-6.into());
-        match epsilon.as_f64() {
-            Some(EPSILON) => Ok(()),
-            _ => Err(self.unsupported(
-                "rms_norm_eps",
-                &epsilon,
-                "supported is 1e-5, which the kernels of RMSNorm have",
-            )),
+        Ok(())
+    }
+
+    fn epsilon(&self) -> Result<f32, GenerateError> {
+        let Some(found) = self.field("rms_norm_eps") else {
+            return Ok(1e-6);
+        };
+        match found.as_f64() {
+            Some(epsilon) if EPSILONS.contains(&epsilon) => Ok(epsilon as f32),
+            _ => {
+                let supported = format!("supported are {:e} to {:e}", EPSILONS.start(), EPSILONS.end());
+                Err(self.unsupported("rms_norm_eps", found, &supported))
+            }
         }
     }
 
@@ -172,29 +172,14 @@ impl Fields {
             let supported = format!("num_attention_heads of {heads} must be a multiple of it");
             return Err(self.unsupported("num_key_value_heads", &found, &supported));
         }
+        let longest = self.size("max_position_embeddings", Some(2048))?;
         Ok(Config {
             model,
             tied: self.field("tie_word_embeddings") == Some(&true.into()),
-            longest: self.size("max_position_embeddings", Some(2048))?,
-            theta: self.theta()?,
+            longest,
+            epsilon: self.epsilon()?,
+            rope: self.rope(longest)?,
         })
-    }
-
-    /// Beside the other fields, or in `rope_parameters` as newer writers have it.
-    fn theta(&self) -> Result<f64, GenerateError> {
-        let supported = "supported is rope of the type default, with a theta above 1";
-        let theta = match self.field("rope_parameters") {
-            None => self.field("rope_theta"),
-            Some(Value::Object(fields)) if fields.get("rope_type").is_none_or(|kind| kind == "default") => {
-                fields.get("rope_theta").or(self.field("rope_theta"))
-            }
-            Some(found) => return Err(self.unsupported("rope_parameters", found, supported)),
-        };
-        let Some(theta) = theta else { return Ok(10_000.0) };
-        match theta.as_f64() {
-            Some(number) if number > 1.0 => Ok(number),
-            _ => Err(self.unsupported("rope_theta", theta, supported)),
-        }
     }
 
     fn size(&self, name: &str, default: Option<usize>) -> Result<usize, GenerateError> {

@@ -56,8 +56,8 @@ impl GenerateError {
                  model.safetensors.index.json"
             }
             Self::Unsupported { .. } => {
-                "supported: LlamaForCausalLM with SiLU, no biases, RMSNorm's eps 1e-5, rope of any theta without scaling, \
-                 weights in f16, bf16 or f32"
+                "supported: LlamaForCausalLM with SiLU, no biases, rope of any theta, plain or scaled as linear or llama3, weights \
+                 in f16, bf16 or f32"
             }
             Self::Damaged { .. } => "download or save the file again",
             Self::Tensor { .. } => {

@@ -18,7 +18,7 @@ use crate::program::Program;
 use crate::specify::dims_of;
 use crate::stages::{Op, Stage};
 use crate::workload::Slot;
-use crate::{attention_decode_f16, embedding_gather_f16, rmsnorm_f16, sampling_topk, swiglu_f16};
+use crate::{attention_decode_f16, embedding_gather_f16, rmsnorm_f16, rope_f16, sampling_topk, swiglu_f16};
 use crate::{quantize, residual};
 pub(super) use weights::tensors;
 use weights::{Fixed, Layer};
@@ -64,6 +64,7 @@ const PAGE: usize = attention_decode_f16::PAGE;
 struct Network<'a> {
     model: Model,
     request: &'a Request,
+    epsilon: f32,
     /// Tokens for which there are keys and values, in whole pages.
     room: usize,
     fixed: Fixed,
@@ -110,11 +111,13 @@ impl<'a> Network<'a> {
     fn new(config: &Config, request: &'a Request, inputs: &mut Inputs) -> Self {
         let model = config.model;
         let room = (request.prompt.len() + request.tokens).next_multiple_of(PAGE);
-        let fixed = Fixed::new(config, request, room, inputs);
+        let table = rope_f16::table(room, &config.steps());
+        let fixed = Fixed::new(config, request, table, room, inputs);
         let layers = (0..model.layers).map(|layer| Layer::new(model, layer, request.weights, inputs));
         Self {
             model,
             request,
+            epsilon: config.epsilon,
             room,
             fixed,
             layers: layers.collect(),
@@ -200,7 +203,12 @@ impl<'a> Network<'a> {
     }
 
     fn norm(&self, tokens: usize, weights: Slot, x: Slot) -> Stage {
-        let sizes = [("rows", tokens), ("cols", self.model.hidden)];
+        let epsilon = self.epsilon.to_bits() as usize;
+        let sizes = [
+            ("rows", tokens),
+            ("cols", self.model.hidden),
+            ("epsilon", epsilon),
+        ];
         let inputs = [self.trunk(x, tokens), weights];
         Stage::of(
             &rmsnorm_f16::WORKLOAD,

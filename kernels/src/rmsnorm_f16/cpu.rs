@@ -9,6 +9,7 @@ use crate::workload::dim;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let cols = dim(dims, "cols");
+    let epsilon = super::epsilon(dims);
     let x: &[u16] = bytemuck::cast_slice(inputs[0]);
     let mut w = vec![0.0; cols];
     widen(bytemuck::cast_slice(inputs[1]), &mut w);
@@ -17,16 +18,16 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
         || vec![0.0; cols],
         |row, (y, x)| {
             widen(x, row);
-            normalize(row, &w);
+            normalize(row, &w, epsilon);
             narrow(row, y);
         },
     );
 }
 
 wide! {
-    fn normalize(row: &mut [f32], w: &[f32]) {
+    fn normalize(row: &mut [f32], w: &[f32], epsilon: f64) {
         let squares = sum_of(row, |x| x * x);
-        let scale = 1.0 / (squares / row.len() as f64 + super::EPSILON).sqrt();
+        let scale = 1.0 / (squares / row.len() as f64 + epsilon).sqrt();
         let scale = scale as f32;
         for (x, w) in row.iter_mut().zip(w) {
             *x = *x * scale * w;

@@ -19,13 +19,14 @@ const MAX_GROUPS: usize = 65_535;
 
 pub(super) fn plan(dims: &Dims, _target: Target) -> Plan {
     let [rows, cols] = ["rows", "cols"].map(|name| dim(dims, name));
+    let epsilon = super::epsilon(dims) as f32;
     Plan {
         scratch: vec![],
         launches: vec![Launch {
             kernel: &KERNEL,
             grid: [rows.min(MAX_GROUPS) as u32, 1, 1],
             block: [THREADS, 1, 1],
-            push: vec![rows as u32, cols as u32],
+            push: vec![rows as u32, cols as u32, epsilon.to_bits()],
             buffers: vec![Slot::Input(0), Slot::Input(1), Slot::Output(0)],
             shared: 0,
         }],

@@ -6,7 +6,7 @@ mod reference;
 
 use std::sync::LazyLock;
 
-use attest::spec::{Cache, Class, Dtype, Size, Spec, Tolerance};
+use attest::spec::{Cache, Class, Dims, Dtype, Size, Spec, Tolerance};
 
 use crate::specify::{case, formula, odd_rows, tensor};
 use crate::workload::{Kind, Reference, Workload};
@@ -59,3 +59,9 @@ static SPEC: LazyLock<Spec> = LazyLock::new(|| {
 
 /// Keeps a row of zeros from dividing by zero; Llama 3 uses the same.
 const EPSILON: f64 = 1e-5;
+
+/// A network from a file brings its own, by its bits, as a size `epsilon` that no case has.
+fn epsilon(dims: &Dims) -> f64 {
+    let own = dims.get("epsilon");
+    own.map_or(EPSILON, |bits| f64::from(f32::from_bits(*bits as u32)))
+}

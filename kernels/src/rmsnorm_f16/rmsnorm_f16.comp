@@ -1,5 +1,5 @@
 // prelude: half/sum.glsl
-// y = x / sqrt(mean(x^2) + 1e-5) * w in f16 with f32 inside, one workgroup per row. Mirrors rmsnorm_f16.cu;
+// y = x / sqrt(mean(x^2) + epsilon) * w in f16 with f32 inside, one workgroup per row. Mirrors rmsnorm_f16.cu;
 // reference.rs is the authority.
 //   x, y   rows * cols halves, row-major, two to a word
 //   w      cols halves
@@ -8,12 +8,10 @@
 // Lane t takes column pairs t, t + 256, ...; the 256 partials are added in a fixed tree, so the result does not depend
 // on subgroups. With an odd cols, rows share words: their halves are written by atomics.
 layout(local_size_x = 256) in;
-layout(push_constant) uniform Sizes { uint rows, cols; };
+layout(push_constant) uniform Sizes { uint rows, cols; float epsilon; };
 layout(std430, binding = 0) readonly buffer X { uint x[]; };
 layout(std430, binding = 1) readonly buffer W { uint w[]; };
 layout(std430, binding = 2) buffer Y { uint y[]; };
-
-const float EPSILON = 1e-5;
 
 void main() {
     uint lane = gl_LocalInvocationIndex;
@@ -28,7 +26,7 @@ void main() {
             sum += left * left;
             sum += right * right;
         }
-        float scale = 1 / sqrt(tree_sum(sum) / float(cols) + EPSILON);
+        float scale = 1 / sqrt(tree_sum(sum) / float(cols) + epsilon);
         for (uint pair = lane; pair < pairs; pair += LANES) {
             uint at = first + 2 * pair;
             vec2 weight = unpackHalf2x16(w[pair]);

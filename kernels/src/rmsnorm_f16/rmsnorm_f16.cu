@@ -1,9 +1,10 @@
 // prelude: half/sum.cuh
-// y = x / sqrt(mean(x^2) + 1e-5) * w by rows, f16 in and out, f32 between. Mirrors rmsnorm_f16.comp; reference.rs is
+// y = x / sqrt(mean(x^2) + epsilon) * w by rows, f16 in and out, f32 between. Mirrors rmsnorm_f16.comp; reference.rs is
 // the authority.
 //   x, y   rows * cols halves, row-major, aligned to 2 bytes
 //   w      cols halves
 //   cols   columns per row, > 0; need not be a multiple of blockDim.x
+//   epsilon  an f32's bits
 //   grid   any number of blocks of 256 threads: blocks stride over the rows; 1 KiB of shared memory
 
 static __device__ float square_of_pair(unsigned pair) {
@@ -19,7 +20,7 @@ static __device__ unsigned scaled_pair(unsigned x, unsigned w, float scale) {
 
 extern "C" __global__ void __launch_bounds__(LANES)
     rmsnorm_f16(const unsigned short* __restrict__ x, const unsigned short* __restrict__ w,
-                unsigned short* __restrict__ y, unsigned rows, unsigned cols) {
+                unsigned short* __restrict__ y, unsigned rows, unsigned cols, unsigned epsilon) {
     const unsigned long long bits = reinterpret_cast<unsigned long long>(x) | reinterpret_cast<unsigned long long>(w) |
                                     reinterpret_cast<unsigned long long>(y);
     const unsigned vectors = cols % 8 == 0 && (bits & 15) == 0 ? cols / 8 : 0;
@@ -38,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(LANES)
             squares += v * v;
         }
         const float mean = tree_sum(squares) / static_cast<float>(cols);
-        const float scale = 1.0f / sqrtf(mean + 1e-5f);
+        const float scale = 1.0f / sqrtf(mean + __uint_as_float(epsilon));
         for (unsigned i = threadIdx.x; i < vectors; i += LANES) {
             const uint4 v = wide_x[i], u = wide_w[i];
             wide_y[i] = make_uint4(scaled_pair(v.x, u.x, scale), scaled_pair(v.y, u.y, scale),

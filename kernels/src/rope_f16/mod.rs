@@ -104,6 +104,11 @@ fn inputs(dims: &Dims, seed: &[u8; 32]) -> Vec<Vec<u8>> {
 /// Cosine and sine of each pair's angle for each token: `tokens * width` f32.
 pub(crate) fn turns(tokens: usize, width: usize) -> Vec<u8> {
     let steps: Vec<f64> = (0..width / 2).map(|pair| step(pair, width)).collect();
+    table(tokens, &steps)
+}
+
+/// The same of pairs that turn by `steps` a token.
+pub(crate) fn table(tokens: usize, steps: &[f64]) -> Vec<u8> {
     let turns = |token: usize| {
         let angles = steps.iter().map(move |step| token as f64 * step);
         angles.flat_map(|angle| [angle.cos(), angle.sin()])

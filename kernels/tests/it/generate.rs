@@ -1,6 +1,7 @@
 //! A network from a checkpoint: tokens that transformers gives on the CPU (ci/independent/llm_greedy.py writes them), and
 //! checkpoints that are damaged or of another form.
 
+mod fields;
 mod files;
 mod refused;
 
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kernels::device::Device;
 use kernels::generate::{Checkpoint, Network, Request, Weights};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::harness::devices;
 
@@ -20,6 +21,8 @@ fn folder() -> PathBuf {
 
 /// What transformers computed in f32.
 struct Expected {
+    /// Of `config.json`, as they were changed.
+    fields: Map<String, Value>,
     prompt: Vec<u32>,
     tokens: Vec<u32>,
     /// Of each token, `vocab_size` of them.
@@ -27,8 +30,9 @@ struct Expected {
 }
 
 impl Expected {
-    fn read() -> Self {
-        let text = std::fs::read_to_string(folder().join("greedy.json")).expect("committed");
+    /// `greedy`, of the network as it is, or `llama3`, with that scaling of its rope.
+    fn read(name: &str) -> Self {
+        let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).expect("committed");
         let read: Value = serde_json::from_str(&text).expect("JSON");
         let numbers = |list: &Value| -> Vec<f64> {
             let list = list.as_array().expect("a list").iter();
@@ -36,6 +40,7 @@ impl Expected {
         };
         let ids = |name: &str| numbers(&read[name]).into_iter().map(|id| id as u32).collect();
         Self {
+            fields: read["fields"].as_object().expect("fields").clone(),
             prompt: ids("prompt"),
             tokens: ids("tokens"),
             logits: { read["logits"].as_array() }
@@ -86,7 +91,7 @@ fn generated(device: &dyn Device, folder: &Path, expected: &Expected, weights: W
 /// operations errs by is 0.009 in the worst of all logits; activations rounded to i8, a hundredth of their size, 0.26, and less
 /// in the two largest.
 pub(crate) fn expect_the_tokens_of_transformers(device: &dyn Device) {
-    let expected = Expected::read();
+    let expected = Expected::read("greedy");
     let id = &device.facts().id;
     for (weights, allowed) in [(Weights::F16, 0.02), (Weights::Q4, 0.5)] {
         let (tokens, worst) = generated(device, &folder(), &expected, weights);

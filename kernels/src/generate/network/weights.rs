@@ -37,7 +37,13 @@ pub(super) struct Layer {
 }
 
 impl Fixed {
-    pub(super) fn new(config: &Config, request: &Request, room: usize, inputs: &mut Inputs) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        request: &Request,
+        table: Vec<u8>,
+        room: usize,
+        inputs: &mut Inputs,
+    ) -> Self {
         let Model { hidden, vocab, .. } = config.model;
         let embedding = Matrix::new("model.embed_tokens.weight", vocab, hidden);
         let slot = inputs.halves(embedding.clone());
@@ -58,7 +64,7 @@ impl Fixed {
             logits,
             prompt: inputs.bytes(words(&request.prompt)),
             last: inputs.bytes(words(&[request.prompt.len() as u32 - 1])),
-            table: inputs.bytes(config.turns(room)),
+            table: inputs.bytes(table),
             pages: inputs.bytes(words(&pages)),
             scale: inputs.bytes(1f32.to_le_bytes().to_vec()),
             draw: inputs.bytes(words(&[0])),

@@ -105,7 +105,7 @@ fn converted(tensors: &Tensors, dtype: Dtype) -> Tensors {
 
 #[test]
 fn files_of_other_types_and_shards_give_the_same_tokens() {
-    let (expected, cpu) = (Expected::read(), devices().swap_remove(0));
+    let (expected, cpu) = (Expected::read("greedy"), devices().swap_remove(0));
     for dtype in [Dtype::BF16, Dtype::F32] {
         let folder = tempfile::tempdir().expect("a folder");
         write_shards(folder.path(), &config(), &converted(&tensors(), dtype));
@@ -117,7 +117,7 @@ fn files_of_other_types_and_shards_give_the_same_tokens() {
 /// With one matrix at both ends the tokens are others, but the same whether it is stored once or twice.
 #[test]
 fn a_tied_matrix_serves_both_ends() {
-    let (expected, cpu) = (Expected::read(), devices().swap_remove(0));
+    let (expected, cpu) = (Expected::read("greedy"), devices().swap_remove(0));
     let mut twice = tensors();
     twice.insert(
         "lm_head.weight".into(),

@@ -147,23 +147,44 @@ fn networks_of_another_form_are_refused() {
     changed("attention without biases", "attention_bias", json!(true));
     changed("products without biases", "mlp_bias", json!(true));
     changed("supported is silu", "hidden_act", json!("gelu"));
-    changed("supported is 1e-5", "rms_norm_eps", json!(1e-6));
-    changed("supported is 1e-5", "rms_norm_eps", Value::Null);
-    changed(
-        "without scaling",
-        "rope_scaling",
-        json!({"factor": 8.0, "rope_type": "llama3"}),
-    );
-    changed(
-        "rope of the type default",
-        "rope_parameters",
-        json!({"rope_type": "llama3", "rope_theta": 5e5}),
-    );
-    changed(
-        "rope of the type default",
-        "rope_parameters",
-        json!({"rope_type": "default", "rope_theta": 0.5}),
-    );
+    for epsilon in [json!(0.0), json!(-1e-6), json!(0.5), json!("1e-6")] {
+        changed("supported are 1e-12 to 1e-2", "rms_norm_eps", epsilon);
+    }
+    for place in ["rope_scaling", "rope_parameters"] {
+        let llama3 = |factor: f64, low: f64, trained: u64| {
+            json!({"rope_type": "llama3", "factor": factor, "low_freq_factor": low, "high_freq_factor": 4.0,
+                   "original_max_position_embeddings": trained})
+        };
+        for (words, rope) in [
+            (
+                "types default, linear and llama3",
+                json!({"rope_type": "yarn", "factor": 8.0}),
+            ),
+            (
+                "types default, linear and llama3",
+                json!({"type": "dynamic", "factor": 8.0}),
+            ),
+            ("types default, linear and llama3", json!({"rope_type": 3})),
+            ("must hold the fields of rope", json!("llama3")),
+            ("factor must be 1 or more", json!({"type": "linear"})),
+            ("factor must be 1 or more", llama3(0.5, 1.0, 8)),
+            ("below its high_freq_factor", llama3(8.0, 4.0, 8)),
+            ("below its high_freq_factor", llama3(8.0, 0.0, 8)),
+            (
+                "below its high_freq_factor",
+                json!({"rope_type": "llama3", "factor": 8.0}),
+            ),
+            ("original_max_position_embeddings must be", llama3(8.0, 1.0, 0)),
+            ("turned whole", json!({"partial_rotary_factor": 0.5})),
+            ("theta is \"10000\"; it must be", json!({"rope_theta": "10000"})),
+            (
+                "rope_theta is 0.5; it must be a number above 1",
+                json!({"rope_theta": 0.5}),
+            ),
+        ] {
+            changed(words, place, rope);
+        }
+    }
     changed(
         "weights in f16, bf16 or f32",
         "quantization_config",
@@ -246,7 +267,7 @@ fn prompts_and_lengths_outside_the_network_are_refused() {
 #[test]
 fn weights_that_no_half_holds_are_refused() {
     const NAME: &str = "model.layers.2.self_attn.k_proj.weight";
-    let (expected, cpu) = (Expected::read(), devices().swap_remove(0));
+    let (expected, cpu) = (Expected::read("greedy"), devices().swap_remove(0));
     for (bits, words) in [
         (0x7E00u16, "row 5: element 3 is NaN"),
         (0xFC00, "row 5: element 3 is -inf"),
@@ -267,7 +288,7 @@ fn weights_that_no_half_holds_are_refused() {
 /// Every weight is a half, but not what comes of them.
 #[test]
 fn activations_past_f16_are_noticed() {
-    let (expected, cpu) = (Expected::read(), devices().swap_remove(0));
+    let (expected, cpu) = (Expected::read("greedy"), devices().swap_remove(0));
     let folder = tempfile::tempdir().expect("a folder");
     let mut tensors = tensors();
     for tensor in tensors.values_mut().filter(|tensor| tensor.shape.len() == 1) {
