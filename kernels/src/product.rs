@@ -1,9 +1,10 @@
 //! C = A Bᵀ on the CPU, for every element type, by the blocking of Goto and van de Geijn (ACM TOMS 34, 2008).
 //!
 //! Both operands are repacked into 32-bit words, one a step of k: an f32, a narrower float widened to f32, or two i8 widened to i16.
-//! B is packed once into panels of as many columns as a register tile has. Tasks then take blocks of rows: each packs
-//! its rows of A for [`STEPS`] steps into the second-level cache and multiplies them with every panel of B. A sum of C
-//! takes its products in ascending order of k whatever the blocks and the threads are.
+//! The operand of fewer rows is packed first, into panels of as many as a register tile has, and shared: it is small and
+//! every task reads it. Tasks take blocks of the other's rows: each packs its own for [`STEPS`] steps into the second-level
+//! cache and multiplies them with every shared panel. A sum of C takes its products in ascending order of k whatever the
+//! blocks and the threads are.
 
 #![allow(
     unsafe_code,
@@ -15,6 +16,7 @@ mod blocks;
 pub(crate) mod grid;
 mod narrowed;
 mod pack;
+mod side;
 mod tile;
 
 #[cfg(target_arch = "x86_64")]
@@ -28,12 +30,13 @@ use blocks::{Job, Output};
 pub(crate) use narrowed::{narrowed, narrowed_by};
 use pack::Operand;
 pub(crate) use pack::{Element, panel};
+use side::Side;
 pub(crate) use tile::{MOST_WORDS, Tile};
 
 /// Steps of one block: C is read and written once for so many products.
 const STEPS: usize = 1024;
 
-/// Bytes of packed B: a share of the last-level cache, and small where k is large.
+/// Bytes of shared panels: a part of the last-level cache, and few rows where k is large.
 const PACKED_BYTES: usize = 16 << 20;
 
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +57,8 @@ pub(crate) enum Threads {
 
 thread_local! {
     /// Kept from call to call: fresh pages cost more than packing does.
-    static PACKED_A: RefCell<Option<Buffer>> = const { RefCell::new(None) };
-    static PACKED_B: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+    static PACKED_OWN: RefCell<Option<Buffer>> = const { RefCell::new(None) };
+    static PACKED_SHARED: RefCell<Option<Buffer>> = const { RefCell::new(None) };
 }
 
 /// A buffer of at least `words`, reused from the last call on this thread, in use until it is handed back.
@@ -86,7 +89,6 @@ pub(crate) fn product_by<E: Element>(
         start: c.as_mut_ptr(),
         stride: n,
         keep: false,
-        factor: 1.0,
     };
     // SAFETY: C is whole, and nobody else's.
     unsafe { product_into(threads, shape, Operand::rows(a, k), Operand::rows(b, k), c, tile) };
@@ -115,25 +117,35 @@ unsafe fn product_into<E: Element>(
         });
     }
     let steps = shape.k.div_ceil(E::PER_WORD);
-    let columns = (PACKED_BYTES / (4 * steps)).max(tile.columns) / tile.columns * tile.columns;
-    let mut packed_b = borrow(
-        &PACKED_B,
-        steps * columns.min(shape.n.next_multiple_of(tile.columns)),
-    );
-    for start in (0..shape.n).step_by(columns) {
+    let side = |operand, rows, width| Side {
+        operand,
+        rows: 0..rows,
+        width,
+        vectors: tile.vectors,
+    };
+    let (a, b) = (side(a, shape.m, tile.rows), side(b, shape.n, tile.columns));
+    let owns_a = shape.m >= shape.n;
+    let (own, shared) = if owns_a { (a, b) } else { (b, a) };
+    let (all, width) = (shared.rows.end, shared.width);
+    let rows = (PACKED_BYTES / (4 * steps)).max(width) / width * width;
+    let mut packed = borrow(&PACKED_SHARED, steps * rows.min(all.next_multiple_of(width)));
+    for start in (0..all).step_by(rows) {
         let job = Job {
-            shape,
             steps,
-            columns: start..shape.n.min(start + columns),
-            a,
+            own: own.clone(),
+            shared: Side {
+                rows: start..all.min(start + rows),
+                ..shared
+            },
+            owns_a,
             c,
             tile,
             threads,
         };
-        job.pack_b(b, packed_b.words_mut());
-        job.multiply(packed_b.words());
+        job.shared.pack_all(packed.words_mut(), steps, threads);
+        job.multiply(packed.words());
     }
-    PACKED_B.set(Some(packed_b));
+    PACKED_SHARED.set(Some(packed));
 }
 
 #[cfg(test)]

@@ -19,11 +19,12 @@ pub(crate) struct Matrices<'a> {
 }
 
 impl<'a> Matrices<'a> {
-    fn operand(self, index: usize) -> Operand<'a, f32> {
+    fn operand(self, index: usize, factor: f32) -> Operand<'a, f32> {
         Operand {
             elements: &self.elements[index * self.stride..],
             pitch: self.pitch,
             order: self.order,
+            factor,
         }
     }
 }
@@ -61,9 +62,9 @@ impl Batch<'_> {
                 start: unsafe { start.at(index * self.stride) },
                 stride: self.pitch,
                 keep: self.keep,
-                factor: self.factor,
             };
-            let (a, b) = (self.a.operand(index), self.b.operand(index / self.group));
+            let a = self.a.operand(index, self.factor);
+            let b = self.b.operand(index / self.group, 1.0);
             // SAFETY: no other product of the batch has a word of this one's matrix.
             unsafe { product_into(threads, self.shape, a, b, c, Tile::fused()) };
         };

@@ -140,6 +140,8 @@ pub(crate) struct Operand<'a, E> {
     /// Elements from one stored row to the next.
     pub(crate) pitch: usize,
     pub(crate) order: Order,
+    /// What its words are multiplied with, 1 where they are not f32.
+    pub(crate) factor: f32,
 }
 
 impl<'a, E: Element> Operand<'a, E> {
@@ -149,6 +151,7 @@ impl<'a, E: Element> Operand<'a, E> {
             elements,
             pitch: k,
             order: Order::AlongK,
+            factor: 1.0,
         }
     }
 
@@ -161,9 +164,16 @@ impl<'a, E: Element> Operand<'a, E> {
         steps: Range<usize>,
         vectors: bool,
     ) {
-        if self.order == Order::AlongK {
-            return panel(words, width, self.elements, self.pitch, rows, steps, vectors);
+        match self.order {
+            Order::AlongK => panel(words, width, self.elements, self.pitch, rows, steps, vectors),
+            Order::AcrossK => self.across(words, width, rows, steps),
         }
+        if self.factor != 1.0 {
+            scale(words, self.factor);
+        }
+    }
+
+    fn across(self, words: &mut [u32], width: usize, rows: Range<usize>, steps: Range<usize>) {
         assert_eq!(E::PER_WORD, 1, "steps of a row are neighbours");
         for (step, words) in steps.zip(words.chunks_exact_mut(width)) {
             let elements = &self.elements[step * self.pitch..][rows.clone()];
@@ -177,7 +187,7 @@ impl<'a, E: Element> Operand<'a, E> {
 }
 
 wide! {
-    pub(super) fn scale(words: &mut [u32], factor: f32) {
+    fn scale(words: &mut [u32], factor: f32) {
         for word in words {
             *word = (f32::from_bits(*word) * factor).to_bits();
         }
