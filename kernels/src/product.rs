@@ -13,8 +13,9 @@
 
 mod batch;
 mod blocks;
+mod dots;
+mod floats;
 pub(crate) mod grid;
-mod narrowed;
 mod pack;
 mod side;
 mod tile;
@@ -27,7 +28,7 @@ use std::cell::RefCell;
 use crate::aligned::Buffer;
 pub(crate) use batch::{Batch, Matrices};
 use blocks::{Job, Output};
-pub(crate) use narrowed::{narrowed, narrowed_by};
+pub(crate) use floats::{fused, narrowed, narrowed_by};
 use pack::Operand;
 pub(crate) use pack::{Element, panel};
 use side::Side;

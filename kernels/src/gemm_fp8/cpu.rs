@@ -1,4 +1,4 @@
-//! On the CPU: widened while packing, summed in f32, narrowed once to the nearest, ties to even.
+//! On the CPU: widened, summed in f32, narrowed once to the nearest, ties to even.
 
 use attest::spec::Dims;
 use half::bf16;

@@ -13,10 +13,11 @@ use super::{PACKED_OWN, STEPS, Threads, Tile, borrow};
 const BLOCK_ROWS: usize = 48;
 
 /// Tasks a thread, so that a thread that was held up does not hold up the others: at the end one of two threads waits for
-/// half a task, 1 % of the time. Measured on two threads, twice as many as 24 are worth 2 % of a product of 512.
+/// half a task, 1 % of the time. Measured on two threads, 24 take 0.9 % more at 512 by 512 by 512, in the median of 1500 pairs.
 const TASKS_A_THREAD: usize = 48;
 
 /// The same where the tasks' own rows are too few and the shared ones are divided too: each task packs its own anew.
+/// 48 take 4 % more at 256 by 256 by 256 and a quarter more at 100 by 200 by 4000.
 const SHARED_TASKS_A_THREAD: usize = 24;
 
 #[derive(Clone, Copy)]

@@ -16,8 +16,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::{Element, Shape, borrow};
 use crate::aligned::Buffer;
-use crate::product::{Element, Shape, borrow};
 
 /// Steps of k at a time: four rows of A are 16 KiB, half of a first-level cache.
 const STEPS: usize = 1024;
@@ -39,7 +39,7 @@ thread_local! {
 }
 
 /// Whether this processor has the instructions.
-pub(crate) fn are_available() -> bool {
+pub(super) fn are_available() -> bool {
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx2")
         && is_x86_feature_detected!("fma")
@@ -58,7 +58,7 @@ unsafe impl<C: Send> Sync for Blocks<C> {}
 ///
 /// # Panics
 /// Where they are not [available](are_available).
-pub(crate) fn dots<E: Element, C: Send>(
+pub(super) fn dots<E: Element, C: Send>(
     shape: Shape,
     a: &[E],
     b: &[E],

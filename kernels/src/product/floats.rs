@@ -1,16 +1,20 @@
-//! Products whose sums are narrowed on their way out.
+//! Products of floats by the way that is fastest for their rows, and sums narrowed on their way out.
 
 use std::cell::RefCell;
 
+use half::slice::HalfFloatSliceExt as _;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::{Element, Shape, Threads, Tile, product_by};
+use super::dots::{are_available, dots};
+use super::{Element, Shape, Threads, Tile, borrow, product, product_by};
+use crate::aligned::Buffer;
+use crate::halves;
 use crate::wide::wide;
 
 thread_local! {
     /// Sums in f32, kept from call to call.
-    static SUMS: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
+    static SUMS: RefCell<Option<Buffer>> = const { RefCell::new(None) };
 }
 
 /// A float of two bytes that f32 narrows to: the nearest, ties to even.
@@ -22,8 +26,7 @@ pub(crate) trait Narrow: Sync + Send {
 
 impl Narrow for f16 {
     fn narrow(sums: &[f32], c: &mut [Self]) {
-        use half::slice::HalfFloatSliceExt as _;
-        c.convert_from_f32_slice(sums);
+        halves::narrow(sums, c.reinterpret_cast_mut());
     }
 }
 
@@ -44,9 +47,22 @@ wide! {
     }
 }
 
-/// C = A Bᵀ as [`product`](super::product) computes it, summed in f32 and narrowed once.
+/// C = A Bᵀ in f32, where sums may take their products in any order.
+pub(crate) fn fused(shape: Shape, a: &[f32], b: &[f32], c: &mut [f32]) {
+    match has_few_rows::<f32>(shape) {
+        true => dots(shape, a, b, c, |sums, c| c.copy_from_slice(sums)),
+        false => product(shape, a, b, bytemuck::cast_slice_mut(c), Tile::fused()),
+    }
+}
+
+/// As [`fused`], with each sum narrowed once.
 pub(crate) fn narrowed<E: Element, C: Narrow>(shape: Shape, a: &[E], b: &[E], c: &mut [C]) {
     narrowed_by(Threads::All, shape, a, b, c);
+}
+
+/// Whether [`dots`] takes less time.
+fn has_few_rows<E: Element>(shape: Shape) -> bool {
+    shape.m <= E::FEW_ROWS && shape.k > 0 && are_available()
 }
 
 /// [`narrowed`], by these threads.
@@ -58,18 +74,21 @@ pub(crate) fn narrowed_by<E: Element, C: Narrow>(
     c: &mut [C],
 ) {
     const STRIP: usize = 1 << 14;
-    let mut sums = SUMS.take();
-    sums.resize(shape.m * shape.n, 0);
-    product_by(threads, shape, a, b, &mut sums, Tile::fused());
-    let wide: &[f32] = bytemuck::cast_slice(&sums);
+    if threads == Threads::All && has_few_rows::<E>(shape) {
+        return dots(shape, a, b, c, C::narrow);
+    }
+    let mut kept = borrow(&SUMS, shape.m * shape.n);
+    let sums = &mut kept.words_mut()[..shape.m * shape.n];
+    product_by(threads, shape, a, b, sums, Tile::fused());
+    let sums: &[f32] = bytemuck::cast_slice(sums);
     match threads {
-        Threads::One => C::narrow(wide, c),
+        Threads::One => C::narrow(sums, c),
         Threads::All => c
             .par_chunks_mut(STRIP)
-            .zip(wide.par_chunks(STRIP))
+            .zip(sums.par_chunks(STRIP))
             .for_each(|(c, sums)| C::narrow(sums, c)),
     }
-    SUMS.set(sums);
+    SUMS.set(Some(kept));
 }
 
 #[cfg(test)]
