@@ -133,19 +133,14 @@ fn expect_request(checkpoint: &Checkpoint, request: &Request) -> Result<(), Gene
 }
 
 /// Phases of the program.
-const BEGIN: usize = 0;
+const PROMPT: usize = 0;
 const TOKEN: usize = 1;
 
 impl Session<'_> {
     /// The prompt from its beginning, to the first token after it.
     pub fn prefill(&mut self) -> Result<Token, GenerateError> {
         let began = Instant::now();
-        let mut device_ns = self.running.run(BEGIN)?.device_ns;
-        if self.request.weights == Weights::Q4 {
-            for _ in &self.request.prompt {
-                device_ns += self.running.run(TOKEN)?.device_ns;
-            }
-        }
+        let device_ns = self.running.run(PROMPT)?.device_ns;
         self.kept = self.request.prompt.len();
         self.picked(began, device_ns)
     }

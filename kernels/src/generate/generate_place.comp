@@ -1,15 +1,12 @@
 #version 450
-// Goes on to a position, or begins at one: what the token there needs. Mirrors generate_place.cu, which tells of the
-// buffers; generate/steps.rs is the authority.
+// Goes on to a position, or begins at one. Mirrors generate_place.cu, which tells of the buffers; generate/steps.rs is the
+// authority.
 //   grid  one workgroup
 layout(local_size_x = 128) in;
-layout(push_constant) uniform Sizes { uint begin, tokens, width, rows; };
+layout(push_constant) uniform Sizes { uint begin, width, rows; };
 layout(std430, binding = 0) readonly buffer Table { float table[]; };
-layout(std430, binding = 1) readonly buffer Prompt { uint prompt[]; };
-layout(std430, binding = 2) readonly buffer Picked { uint picked[]; };
-layout(std430, binding = 3) buffer Position { uint position[]; };
-layout(std430, binding = 4) writeonly buffer Turns { float turns[]; };
-layout(std430, binding = 5) writeonly buffer Next { uint next[]; };
+layout(std430, binding = 1) buffer Position { uint position[]; };
+layout(std430, binding = 2) writeonly buffer Turns { float turns[]; };
 
 void main() {
     uint at = begin > 0 ? begin - 1 : position[0] + 1;
@@ -20,6 +17,5 @@ void main() {
     }
     if (gl_LocalInvocationID.x == 0) {
         position[0] = at;
-        next[0] = at < tokens ? prompt[at] : picked[0];
     }
 }

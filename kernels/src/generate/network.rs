@@ -1,8 +1,8 @@
 //! The network as stages: a prompt all at once, then token after token, each over the keys and values of those before it.
 //!
-//! With weights in f16 a prompt runs as `llm.prefill` does and a token as `llm.decode`, with `gemv.f16` for its products. With
-//! 4-bit weights all tokens run one by one as `llm.decode` has them. What the tokens leave stays in the device's memory: the
-//! id that the largest logit picks is the next one's input.
+//! A prompt runs as `llm.prefill` does and a token as `llm.decode`; products are `gemm.f16` and `gemv.f16`, or with 4-bit weights
+//! `gemm.q4` and `gemv.q4`. What the tokens leave stays in the device's memory: the id that the largest logit picks is the next
+//! one's input.
 
 mod prompt;
 mod token;
@@ -15,11 +15,10 @@ use super::{Request, Weights};
 use crate::gemv_q4::abreast::apart;
 use crate::llama::Model;
 use crate::program::Program;
-use crate::specify::dims_of;
 use crate::stages::{Op, Stage};
 use crate::workload::Slot;
 use crate::{attention_decode_f16, embedding_gather_f16, rmsnorm_f16, rope_f16, sampling_topk, swiglu_f16};
-use crate::{quantize, residual};
+use crate::{narrow, quantize, residual};
 pub(super) use weights::tensors;
 use weights::{Fixed, Layer};
 
@@ -27,9 +26,9 @@ pub(super) const LOGITS: usize = 0;
 pub(super) const PICKED: usize = 1;
 
 /// Places in scratch: the trunk before and after attention, what a norm gives, queries and keys before they are turned,
-/// queries, what attention gives, a branch, gate and up and their product; of a single token what products take (integers
-/// and scales) and give (sums in f32), queries and keys unturned, gate and up beside each other, new keys and values of all
-/// layers; what sampling draws; the position, its turns and its id; keys and values.
+/// queries, what attention gives, a branch, gate and up and their product; what products take (integers and scales) and give
+/// (sums in f32); of a single token queries and keys unturned, gate and up beside each other, new keys and values of all
+/// layers; what sampling draws; the position and its turns; keys and values.
 const TRUNK: Slot = Slot::Scratch(0);
 const MIDDLE: Slot = Slot::Scratch(1);
 const NORMED: Slot = Slot::Scratch(2);
@@ -51,9 +50,8 @@ const NEW_VALUES: Slot = Slot::Scratch(17);
 const DRAWN: Slot = Slot::Scratch(18);
 const POSITION: Slot = Slot::Scratch(19);
 const TURNS: Slot = Slot::Scratch(20);
-const NEXT: Slot = Slot::Scratch(21);
-const KEYS: Slot = Slot::Scratch(22);
-const VALUES: Slot = Slot::Scratch(23);
+const KEYS: Slot = Slot::Scratch(21);
+const VALUES: Slot = Slot::Scratch(22);
 
 const HALF: usize = 2;
 const SINGLE: usize = 4;
@@ -91,17 +89,14 @@ fn refusal(model: Model, weights: Weights) -> Option<String> {
     })
 }
 
-/// Phases: the prompt, or with 4-bit weights only its beginning; then a token.
+/// Phases: the prompt, a token.
 pub(super) fn program(config: &Config, request: &Request) -> Result<(Program, Inputs), String> {
     if let Some(reason) = refusal(config.model, request.weights) {
         return Err(reason);
     }
     let mut inputs = Inputs::default();
     let network = Network::new(config, request, &mut inputs);
-    let phases = match request.weights {
-        Weights::F16 => vec![network.prompt(), network.token()],
-        Weights::Q4 => vec![vec![network.place(1)], network.token()],
-    };
+    let phases = vec![network.prompt(), network.token()];
     let outputs = vec![(SINGLE * config.model.vocab) as u64, SINGLE as u64];
     let program = Program::new(inputs.sizes.clone(), outputs, network.scratch(), phases)?;
     Ok((program, inputs))
@@ -124,20 +119,17 @@ impl<'a> Network<'a> {
         }
     }
 
-    /// Tokens that run at once.
-    fn rows(&self) -> usize {
-        match self.request.weights {
-            Weights::F16 => self.request.prompt.len(),
-            Weights::Q4 => 1,
-        }
-    }
-
     fn scratch(&self) -> Vec<u64> {
         let Model {
             layers, hidden, ffn, ..
         } = self.model;
-        let (rows, queries, keys) = (self.rows(), self.model.queries(), self.model.keys());
+        let (rows, queries, keys) = (self.request.prompt.len(), self.model.queries(), self.model.keys());
         let widest = hidden.max(queries).max(ffn);
+        // With f16 weights only a token's products leave sums in f32.
+        let sums_rows = match self.request.weights {
+            Weights::F16 => 1,
+            Weights::Q4 => rows,
+        };
         let cache = HALF * layers * self.room * keys;
         let bytes = [
             HALF * rows * hidden,
@@ -151,10 +143,10 @@ impl<'a> Network<'a> {
             HALF * rows * ffn,
             HALF * rows * ffn,
             HALF * rows * ffn,
-            widest,
-            HALF * widest.div_ceil(BLOCK),
+            sums_rows * widest,
+            HALF * sums_rows * widest.div_ceil(BLOCK),
             SINGLE
-                * apart(hidden)
+                * (sums_rows * widest)
                     .max(apart(queries) + 2 * apart(keys))
                     .max(2 * apart(ffn)),
             HALF * (apart(queries) + apart(keys)),
@@ -164,7 +156,6 @@ impl<'a> Network<'a> {
             SINGLE,
             SINGLE,
             SINGLE * self.model.head,
-            SINGLE,
             cache,
             cache,
         ];
@@ -178,15 +169,10 @@ impl<'a> Network<'a> {
         stages.extend(self.rounded(NORMED, hidden));
         let logits = Slot::Output(LOGITS);
         stages.extend(self.products(&[(self.fixed.logits, vocab)], hidden, NORMED, logits));
-        let topk = &sampling_topk::WORKLOAD;
-        let op = Op {
-            plan: topk.plan,
-            cpu: topk.cpu,
-            limits: topk.limits,
-        };
+        let topk = Op::of(&sampling_topk::WORKLOAD);
         let inputs = [logits, self.fixed.scale, self.fixed.draw];
         let sizes = [("rows", 1), ("vocabulary", vocab), ("k", 1)];
-        stages.push(step(&op, &sizes, &inputs, &[Slot::Output(PICKED), DRAWN]));
+        stages.push(Stage::new(topk, &sizes, &inputs, &[Slot::Output(PICKED), DRAWN]));
         stages
     }
 
@@ -220,8 +206,8 @@ impl<'a> Network<'a> {
 
     fn join(&self, tokens: usize, trunk: Slot, sum: Slot) -> Stage {
         let [trunk, branch, sum] = [trunk, BRANCH, sum].map(|slot| self.trunk(slot, tokens));
-        step(
-            &residual::OP,
+        Stage::new(
+            residual::OP,
             &[("n", tokens * self.model.hidden)],
             &[trunk, branch],
             &[sum],
@@ -240,26 +226,33 @@ impl<'a> Network<'a> {
         part(slot, 0, tokens * self.model.hidden, HALF)
     }
 
+    /// What products with 4-bit weights take of `x`.
+    fn rounded(&self, x: Slot, elements: usize) -> Option<Stage> {
+        let round = || {
+            let x = part(x, 0, elements, HALF);
+            let sizes = [("blocks", elements / BLOCK)];
+            Stage::new(quantize::OP, &sizes, &[x], &integers(elements))
+        };
+        (self.request.weights == Weights::Q4).then(round)
+    }
+
     fn place(&self, begin: usize) -> Stage {
-        let sizes = [
-            ("begin", begin),
-            ("tokens", self.request.prompt.len()),
-            ("width", self.model.head),
-            ("rows", self.room),
-        ];
-        let inputs = [self.fixed.table, self.fixed.prompt, Slot::Output(PICKED)];
-        step(&PLACE, &sizes, &inputs, &[POSITION, TURNS, NEXT])
+        let sizes = [("begin", begin), ("width", self.model.head), ("rows", self.room)];
+        Stage::new(PLACE, &sizes, &[self.fixed.table], &[POSITION, TURNS])
     }
 }
 
-fn step(op: &Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Stage {
-    let sizes: Vec<_> = sizes.iter().map(|&(name, size)| (name, size as u64)).collect();
-    Stage {
-        op: *op,
-        dims: dims_of(&sizes),
-        inputs: inputs.to_vec(),
-        outputs: outputs.to_vec(),
-    }
+/// Integers and scales of activations.
+fn integers(elements: usize) -> [Slot; 2] {
+    [
+        part(INTEGERS, 0, elements, 1),
+        part(SCALES, 0, elements / BLOCK, HALF),
+    ]
+}
+
+fn narrowed(sums: Slot, elements: usize, y: Slot) -> Stage {
+    let y = part(y, 0, elements, HALF);
+    Stage::new(narrow::OP, &[("n", elements)], &[sums], &[y])
 }
 
 /// Elements of `size` bytes, from `first` on.

@@ -6,9 +6,8 @@ use attest::spec::Dims;
 use crate::stages::Op;
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
 
-/// The table of turns, the prompt's ids and the picked id to the position, its turns and its id. `begin` is one more than the
-/// position to begin at, 0 to go on to the next; sizes otherwise are `tokens` of the prompt, the `width` of a head and the
-/// `rows` of the table.
+/// The table of turns to the position and its turns. `begin` is one more than the position to begin at, 0 to go on to the next;
+/// sizes otherwise are the `width` of a head and the `rows` of the table.
 pub(super) static PLACE: Op = Op {
     plan: plan_place,
     cpu: place,
@@ -47,26 +46,25 @@ const APPEND_THREADS: usize = 256;
 const MAX_GROUPS: usize = 65_535;
 
 fn plan_place(dims: &Dims, _target: Target) -> Plan {
-    let inputs = (0..3).map(Slot::Input);
     Plan {
         scratch: vec![],
         launches: vec![Launch {
             kernel: &PLACE_KERNEL,
             grid: [1, 1, 1],
             block: [PLACE_THREADS, 1, 1],
-            push: ["begin", "tokens", "width", "rows"]
+            push: ["begin", "width", "rows"]
                 .map(|name| dim(dims, name) as u32)
                 .to_vec(),
-            buffers: inputs.chain((0..3).map(Slot::Output)).collect(),
+            buffers: vec![Slot::Input(0), Slot::Output(0), Slot::Output(1)],
             shared: 0,
         }],
     }
 }
 
 fn place(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-    let [begin, tokens, width, rows] = ["begin", "tokens", "width", "rows"].map(|name| dim(dims, name));
-    let [position, turns, next] = outputs else {
-        unreachable!("three outputs")
+    let [begin, width, rows] = ["begin", "width", "rows"].map(|name| dim(dims, name));
+    let [position, turns] = outputs else {
+        unreachable!("two outputs")
     };
     let position: &mut [u32] = bytemuck::cast_slice_mut(position);
     let at = match begin {
@@ -76,9 +74,6 @@ fn place(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     position[0] = at as u32;
     let row = at.min(rows - 1) * width * size_of::<f32>();
     turns.copy_from_slice(&inputs[0][row..][..width * size_of::<f32>()]);
-    let [prompt, picked]: [&[u32]; 2] = [1, 2].map(|input| bytemuck::cast_slice(inputs[input]));
-    let id = if at < tokens { prompt[at] } else { picked[0] };
-    next.copy_from_slice(&id.to_le_bytes());
 }
 
 fn plan_append(dims: &Dims, _target: Target) -> Plan {

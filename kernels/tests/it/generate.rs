@@ -3,6 +3,7 @@
 
 mod fields;
 mod files;
+mod prompts;
 mod refused;
 
 use std::path::{Path, PathBuf};

@@ -3,20 +3,21 @@
 use super::super::inputs::Product;
 use super::weights::Layer;
 use super::{
-    ATTENDED, BRANCH, GATED, GATES, HALF, K, KEYS, MIDDLE, NORMED, Network, Q, Q_TURNED, TRUNK, UPS, VALUES,
-    part,
+    ATTENDED, BLOCK, BRANCH, GATED, GATES, HALF, K, KEYS, MIDDLE, NORMED, Network, Q, Q_TURNED, SINGLE, SUMS,
+    TRUNK, UPS, VALUES, integers, narrowed, part,
 };
 use crate::llama::Model;
 use crate::stages::Stage;
 use crate::workload::Slot;
-use crate::{attention_prefill_f16, embedding_gather_f16, gemm_f16, rope_f16};
+use crate::{attention_prefill_f16, embedding_gather_f16, gemm_f16, gemm_q4, rope_f16};
 
 impl Network<'_> {
     pub(super) fn prompt(&self) -> Vec<Stage> {
         let tokens = self.request.prompt.len();
         let mut stages = vec![self.embed(tokens, self.fixed.prompt)];
         for (index, layer) in self.layers.iter().enumerate() {
-            stages.extend(self.prompt_layer(index, layer));
+            stages.extend(self.prompt_attention(index, layer));
+            stages.extend(self.prompt_ffn(layer));
         }
         let sizes = [("vocabulary", tokens), ("cols", self.model.hidden), ("tokens", 1)];
         let inputs = [self.trunk(TRUNK, tokens), self.fixed.last];
@@ -31,13 +32,12 @@ impl Network<'_> {
         stages
     }
 
-    fn prompt_layer(&self, index: usize, layer: &Layer) -> [Stage; 15] {
+    fn prompt_attention(&self, index: usize, layer: &Layer) -> Vec<Stage> {
         let Model {
             hidden,
             heads,
             kvheads,
             head,
-            ffn,
             ..
         } = self.model;
         let tokens = self.request.prompt.len();
@@ -46,47 +46,78 @@ impl Network<'_> {
             let layer = part(cache, index * self.room * keys, self.room * keys, HALF);
             part(layer, 0, tokens * keys, HALF)
         });
-        let rows = |slot: Slot, width: usize| part(slot, 0, tokens * width, HALF);
-        let product = |product: Product, [n, k]: [usize; 2], x: Slot, y: Slot| {
-            let sizes = [("m", tokens), ("n", n), ("k", k)];
-            Stage::of(&gemm_f16::WORKLOAD, &sizes, &[x, product.weights], y)
-        };
         let turn = |heads: usize, x: Slot, y: Slot| {
             let sizes = [("tokens", tokens), ("heads", heads), ("width", head)];
             Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, self.fixed.table], y)
         };
-        let normed = rows(NORMED, hidden);
-        [
-            self.norm(tokens, layer.attention_norm, TRUNK),
-            product(layer.query, [queries, hidden], normed, rows(Q, queries)),
-            product(layer.key, [keys, hidden], normed, rows(K, keys)),
-            product(layer.value, [keys, hidden], normed, v),
-            turn(heads, rows(Q, queries), rows(Q_TURNED, queries)),
-            turn(kvheads, rows(K, keys), k),
+        let sizes = [
+            ("tokens", tokens),
+            ("heads", heads),
+            ("kvheads", kvheads),
+            ("head", head),
+        ];
+        let [q, q_turned, attended] = [Q, Q_TURNED, ATTENDED].map(|slot| self.rows(slot, queries));
+        let mut stages = vec![self.norm(tokens, layer.attention_norm, TRUNK)];
+        stages.extend(self.prompt_products(
+            NORMED,
+            hidden,
+            &[
+                (layer.query, queries, Q),
+                (layer.key, keys, K),
+                (layer.value, keys, v),
+            ],
+        ));
+        stages.extend([
+            turn(heads, q, q_turned),
+            turn(kvheads, self.rows(K, keys), k),
             Stage::of(
                 &attention_prefill_f16::WORKLOAD,
-                &[
-                    ("tokens", tokens),
-                    ("heads", heads),
-                    ("kvheads", kvheads),
-                    ("head", head),
-                ],
-                &[rows(Q_TURNED, queries), k, v],
-                rows(ATTENDED, queries),
+                &sizes,
+                &[q_turned, k, v],
+                attended,
             ),
-            product(
-                layer.out,
-                [hidden, queries],
-                rows(ATTENDED, queries),
-                rows(BRANCH, hidden),
-            ),
-            self.join(tokens, TRUNK, MIDDLE),
-            self.norm(tokens, layer.ffn_norm, MIDDLE),
-            product(layer.gate, [ffn, hidden], normed, rows(GATES, ffn)),
-            product(layer.up, [ffn, hidden], normed, rows(UPS, ffn)),
-            self.gated(tokens, rows(GATES, ffn), rows(UPS, ffn)),
-            product(layer.down, [hidden, ffn], rows(GATED, ffn), rows(BRANCH, hidden)),
-            self.join(tokens, MIDDLE, TRUNK),
-        ]
+        ]);
+        stages.extend(self.prompt_products(ATTENDED, queries, &[(layer.out, hidden, BRANCH)]));
+        stages.push(self.join(tokens, TRUNK, MIDDLE));
+        stages
+    }
+
+    fn prompt_ffn(&self, layer: &Layer) -> Vec<Stage> {
+        let Model { hidden, ffn, .. } = self.model;
+        let tokens = self.request.prompt.len();
+        let mut stages = vec![self.norm(tokens, layer.ffn_norm, MIDDLE)];
+        let products = [(layer.gate, ffn, GATES), (layer.up, ffn, UPS)];
+        stages.extend(self.prompt_products(NORMED, hidden, &products));
+        stages.push(self.gated(tokens, self.rows(GATES, ffn), self.rows(UPS, ffn)));
+        stages.extend(self.prompt_products(GATED, ffn, &[(layer.down, hidden, BRANCH)]));
+        stages.push(self.join(tokens, MIDDLE, TRUNK));
+        stages
+    }
+
+    /// Of `x`, `k` wide, with each matrix of `n` rows, to its `y`.
+    fn prompt_products(&self, x: Slot, k: usize, matrices: &[(Product, usize, Slot)]) -> Vec<Stage> {
+        let tokens = self.request.prompt.len();
+        let mut stages = Vec::from_iter(self.rounded(x, tokens * k));
+        for &(Product { weights, scales }, n, y) in matrices {
+            let y = self.rows(y, n);
+            let Some(scales) = scales else {
+                let sizes = [("m", tokens), ("n", n), ("k", k)];
+                let x = self.rows(x, k);
+                stages.push(Stage::of(&gemm_f16::WORKLOAD, &sizes, &[x, weights], y));
+                continue;
+            };
+            let [x, x_scales] = integers(tokens * k);
+            let sums = part(SUMS, 0, tokens * n, SINGLE);
+            let sizes = [("m", tokens), ("n", n), ("blocks", k / BLOCK), ("block", BLOCK)];
+            let inputs = [x, x_scales, weights, scales];
+            stages.push(Stage::of(&gemm_q4::WORKLOAD, &sizes, &inputs, sums));
+            stages.push(narrowed(sums, tokens * n, y));
+        }
+        stages
+    }
+
+    /// As many of `width` as the prompt has tokens.
+    fn rows(&self, slot: Slot, width: usize) -> Slot {
+        part(slot, 0, self.request.prompt.len() * width, HALF)
     }
 }

@@ -1,24 +1,22 @@
 //! One token over the keys and values of those before it.
 
-use super::super::Weights;
 use super::super::inputs::Product;
 use super::super::steps::APPEND;
 use super::weights::Layer;
 use super::{
-    ATTENDED, BLOCK, BRANCH, GATED, GATES_UPS, HALF, INTEGERS, KEYS, MIDDLE, NEW_KEYS, NEW_VALUES, NEXT,
-    NORMED, Network, PAGE, POSITION, Q_TURNED, SCALES, SINGLE, SUMS, TRUNK, TURNS, UNTURNED, VALUES, apart,
-    part, step,
+    ATTENDED, BLOCK, BRANCH, GATED, GATES_UPS, HALF, KEYS, MIDDLE, NEW_KEYS, NEW_VALUES, NORMED, Network,
+    PAGE, PICKED, POSITION, Q_TURNED, SINGLE, SUMS, TRUNK, TURNS, UNTURNED, VALUES, apart, integers,
+    narrowed, part,
 };
 use crate::gemv_q4::abreast;
 use crate::llama::Model;
 use crate::stages::Stage;
 use crate::workload::Slot;
 use crate::{attention_decode_f16, gemv_f16, rope_f16};
-use crate::{narrow, quantize};
 
 impl Network<'_> {
     pub(super) fn token(&self) -> Vec<Stage> {
-        let mut stages = vec![self.embed(1, NEXT)];
+        let mut stages = vec![self.embed(1, Slot::Output(PICKED))];
         for (index, layer) in self.layers.iter().enumerate() {
             stages.extend(self.token_attention(index, layer));
             stages.extend(self.token_ffn(layer));
@@ -30,8 +28,8 @@ impl Network<'_> {
             ("stride", apart(self.model.keys())),
             ("room", self.room),
         ];
-        stages.push(step(
-            &APPEND,
+        stages.push(Stage::new(
+            APPEND,
             &sizes,
             &[NEW_KEYS, NEW_VALUES, POSITION],
             &[KEYS, VALUES],
@@ -101,20 +99,6 @@ impl Network<'_> {
         stages
     }
 
-    /// What products with 4-bit weights take of `x`.
-    pub(super) fn rounded(&self, x: Slot, width: usize) -> Option<Stage> {
-        let round = || {
-            let x = part(x, 0, width, HALF);
-            step(
-                &quantize::OP,
-                &[("blocks", width / BLOCK)],
-                &[x],
-                &integers(width),
-            )
-        };
-        (self.request.weights == Weights::Q4).then(round)
-    }
-
     /// Sums of one row of activations with the rows of each matrix, or with 4-bit weights of what was rounded last: each
     /// matrix's [`apart`] from the last one's.
     pub(super) fn products(
@@ -159,20 +143,6 @@ impl Network<'_> {
         let q = part(Q_TURNED, 0, self.model.queries(), HALF);
         let inputs = [q, k, v, self.fixed.pages, POSITION, new_keys, new_values];
         let attended = part(ATTENDED, 0, self.model.queries(), HALF);
-        step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[attended])
+        Stage::new(attention_decode_f16::newest::OP, &sizes, &inputs, &[attended])
     }
-}
-
-/// Integers and scales of a row of activations.
-fn integers(width: usize) -> [Slot; 2] {
-    [part(INTEGERS, 0, width, 1), part(SCALES, 0, width / BLOCK, HALF)]
-}
-
-fn narrowed(sums: Slot, elements: usize, y: Slot) -> Stage {
-    step(
-        &narrow::OP,
-        &[("n", elements)],
-        &[sums],
-        &[part(y, 0, elements, HALF)],
-    )
 }
