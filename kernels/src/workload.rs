@@ -295,6 +295,11 @@ impl Slot {
         })
     }
 
+    /// `count` elements of `size` bytes, from `first` on: see [`Slot::part`].
+    pub(crate) fn elements(self, first: usize, count: usize, size: usize) -> Self {
+        self.part((first * size) as u64, (count * size) as u64)
+    }
+
     /// The buffer, the first byte and how many there are; `None` for all of it.
     pub fn stretch(self) -> (Whole, u64, Option<u64>) {
         match self {

@@ -4,7 +4,6 @@ use attest::spec::Dims;
 
 use super::Network;
 use crate::modulate::{GATED, MODULATE, SILU, VECTORS};
-use crate::specify::dims_of;
 use crate::stages::{self, Op, Stage};
 use crate::workload::{Plan, Slot, Target};
 use crate::{attention_prefill_f16, gelu_f16, gemm_f16};
@@ -162,11 +161,5 @@ impl Network {
 }
 
 fn step(op: Op, sizes: &[(&str, usize)], inputs: &[Slot], output: Slot) -> Stage {
-    let sizes: Vec<_> = sizes.iter().map(|&(name, size)| (name, size as u64)).collect();
-    Stage {
-        op,
-        dims: dims_of(&sizes),
-        inputs: inputs.to_vec(),
-        outputs: vec![output],
-    }
+    Stage::new(op, sizes, inputs, &[output])
 }

@@ -217,19 +217,19 @@ impl<'a> Network<'a> {
     fn gated(&self, tokens: usize, gates: Slot, ups: Slot) -> Stage {
         let ffn = self.model.ffn;
         let sizes = [("rows", tokens), ("cols", ffn)];
-        let gated = part(GATED, 0, tokens * ffn, HALF);
+        let gated = GATED.elements(0, tokens * ffn, HALF);
         Stage::of(&swiglu_f16::WORKLOAD, &sizes, &[gates, ups], gated)
     }
 
     /// Rows of the trunk's width.
     fn trunk(&self, slot: Slot, tokens: usize) -> Slot {
-        part(slot, 0, tokens * self.model.hidden, HALF)
+        slot.elements(0, tokens * self.model.hidden, HALF)
     }
 
     /// What products with 4-bit weights take of `x`.
     fn rounded(&self, x: Slot, elements: usize) -> Option<Stage> {
         let round = || {
-            let x = part(x, 0, elements, HALF);
+            let x = x.elements(0, elements, HALF);
             let sizes = [("blocks", elements / BLOCK)];
             Stage::new(quantize::OP, &sizes, &[x], &integers(elements))
         };
@@ -245,17 +245,12 @@ impl<'a> Network<'a> {
 /// Integers and scales of activations.
 fn integers(elements: usize) -> [Slot; 2] {
     [
-        part(INTEGERS, 0, elements, 1),
-        part(SCALES, 0, elements / BLOCK, HALF),
+        INTEGERS.elements(0, elements, 1),
+        SCALES.elements(0, elements / BLOCK, HALF),
     ]
 }
 
 fn narrowed(sums: Slot, elements: usize, y: Slot) -> Stage {
-    let y = part(y, 0, elements, HALF);
+    let y = y.elements(0, elements, HALF);
     Stage::new(narrow::OP, &[("n", elements)], &[sums], &[y])
-}
-
-/// Elements of `size` bytes, from `first` on.
-fn part(whole: Slot, first: usize, elements: usize, size: usize) -> Slot {
-    whole.part((first * size) as u64, (elements * size) as u64)
 }

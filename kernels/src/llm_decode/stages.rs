@@ -5,8 +5,7 @@ use attest::spec::Dims;
 use super::BLOCK;
 use crate::gemv_q4::abreast;
 use crate::llama::Model;
-use crate::specify::dims_of;
-use crate::stages::{self, Op, Stage};
+use crate::stages::{self, Stage};
 use crate::workload::{Plan, Slot, Target, dim};
 use crate::{attention_decode_f16, embedding_gather_f16, gemm_q4, rmsnorm_f16, rope_f16, swiglu_f16};
 use crate::{narrow, quantize, residual};
@@ -154,7 +153,7 @@ impl<'a> Network<'a> {
             Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, Slot::Input(TURNS)], y)
         };
         let [new_keys, new_values] =
-            [NEW_KEYS, NEW_VALUES].map(|all| part(all, layer * all_keys, all_keys, HALF));
+            [NEW_KEYS, NEW_VALUES].map(|all| all.elements(layer * all_keys, all_keys, HALF));
         let mut stages = vec![
             self.norm(of_layer(ATTENTION_NORM, layer, HALF * hidden), TRUNK),
             self.round(NORMED, hidden),
@@ -163,8 +162,8 @@ impl<'a> Network<'a> {
         stages.extend([
             narrowed(0, all_queries + all_keys, UNTURNED),
             narrowed(all_queries + all_keys, all_keys, new_values),
-            turn(heads, part(UNTURNED, 0, all_queries, HALF), Q),
-            turn(kvheads, part(UNTURNED, all_queries, all_keys, HALF), new_keys),
+            turn(heads, UNTURNED.elements(0, all_queries, HALF), Q),
+            turn(kvheads, UNTURNED.elements(all_queries, all_keys, HALF), new_keys),
             self.attend(layer, [new_keys, new_values]),
             self.round(ATTENDED, queries),
         ]);
@@ -177,8 +176,8 @@ impl<'a> Network<'a> {
         let Model { hidden, ffn, .. } = self.model;
         let [all_hidden, all_ffn] = [hidden, ffn].map(|width| self.batch * width);
         let join =
-            |trunk: Slot, sum: Slot| step(&residual::OP, &[("n", all_hidden)], &[trunk, BRANCH], &[sum]);
-        let [gates, ups] = [0, all_ffn].map(|first| part(GATES_UPS, first, all_ffn, HALF));
+            |trunk: Slot, sum: Slot| Stage::new(residual::OP, &[("n", all_hidden)], &[trunk, BRANCH], &[sum]);
+        let [gates, ups] = [0, all_ffn].map(|first| GATES_UPS.elements(first, all_ffn, HALF));
         let mut stages = vec![
             join(TRUNK, MIDDLE),
             self.norm(of_layer(FFN_NORM, layer, HALF * hidden), MIDDLE),
@@ -220,7 +219,7 @@ impl<'a> Network<'a> {
             new_keys,
             new_values,
         ];
-        step(&attention_decode_f16::newest::OP, &sizes, &inputs, &[ATTENDED])
+        Stage::new(attention_decode_f16::newest::OP, &sizes, &inputs, &[ATTENDED])
     }
 
     /// Sums of a layer's matrices, by their input and their rows, with each of the activations that were rounded last: one
@@ -255,7 +254,7 @@ impl<'a> Network<'a> {
         let counts = matrices.iter().map(|(_, rows)| self.batch * rows);
         let sums = abreast::firsts(counts.clone())
             .zip(counts)
-            .map(|(first, count)| part(sums, first, count, SINGLE));
+            .map(|(first, count)| sums.elements(first, count, SINGLE));
         matrices
             .iter()
             .zip(sums)
@@ -266,40 +265,25 @@ impl<'a> Network<'a> {
     /// Halves to what products take.
     fn round(&self, x: Slot, width: usize) -> Stage {
         let sizes = [("blocks", self.batch * width / BLOCK)];
-        step(&quantize::OP, &sizes, &[x], &self.rounded(width))
+        Stage::new(quantize::OP, &sizes, &[x], &self.rounded(width))
     }
 
     fn rounded(&self, width: usize) -> [Slot; 2] {
         let elements = self.batch * width;
         [
-            part(INTEGERS, 0, elements, 1),
-            part(SCALES, 0, elements / BLOCK, HALF),
+            INTEGERS.elements(0, elements, 1),
+            SCALES.elements(0, elements / BLOCK, HALF),
         ]
     }
 }
 
 /// Some of [`SUMS`] in f16.
 fn narrowed(first: usize, elements: usize, y: Slot) -> Stage {
-    let sums = part(SUMS, first, elements, SINGLE);
-    step(&narrow::OP, &[("n", elements)], &[sums], &[y])
-}
-
-fn step(op: &Op, sizes: &[(&str, usize)], inputs: &[Slot], outputs: &[Slot]) -> Stage {
-    let sizes: Vec<_> = sizes.iter().map(|&(name, size)| (name, size as u64)).collect();
-    Stage {
-        op: *op,
-        dims: dims_of(&sizes),
-        inputs: inputs.to_vec(),
-        outputs: outputs.to_vec(),
-    }
-}
-
-/// Elements of `size` bytes, from `first` on.
-fn part(whole: Slot, first: usize, elements: usize, size: usize) -> Slot {
-    whole.part((first * size) as u64, (elements * size) as u64)
+    let sums = SUMS.elements(first, elements, SINGLE);
+    Stage::new(narrow::OP, &[("n", elements)], &[sums], &[y])
 }
 
 /// The share of a layer in an input.
 fn of_layer(input: usize, layer: usize, bytes: usize) -> Slot {
-    part(Slot::Input(input), layer, 1, bytes)
+    Slot::Input(input).elements(layer, 1, bytes)
 }

@@ -4,7 +4,7 @@ use super::super::inputs::Product;
 use super::weights::Layer;
 use super::{
     ATTENDED, BLOCK, BRANCH, GATED, GATES, HALF, K, KEYS, MIDDLE, NORMED, Network, Q, Q_TURNED, SINGLE, SUMS,
-    TRUNK, UPS, VALUES, integers, narrowed, part,
+    TRUNK, UPS, VALUES, integers, narrowed,
 };
 use crate::llama::Model;
 use crate::stages::Stage;
@@ -43,8 +43,8 @@ impl Network<'_> {
         let tokens = self.request.prompt.len();
         let (queries, keys) = (self.model.queries(), self.model.keys());
         let [k, v] = [KEYS, VALUES].map(|cache| {
-            let layer = part(cache, index * self.room * keys, self.room * keys, HALF);
-            part(layer, 0, tokens * keys, HALF)
+            let layer = cache.elements(index * self.room * keys, self.room * keys, HALF);
+            layer.elements(0, tokens * keys, HALF)
         });
         let turn = |heads: usize, x: Slot, y: Slot| {
             let sizes = [("tokens", tokens), ("heads", heads), ("width", head)];
@@ -107,7 +107,7 @@ impl Network<'_> {
                 continue;
             };
             let [x, x_scales] = integers(tokens * k);
-            let sums = part(SUMS, 0, tokens * n, SINGLE);
+            let sums = SUMS.elements(0, tokens * n, SINGLE);
             let sizes = [("m", tokens), ("n", n), ("blocks", k / BLOCK), ("block", BLOCK)];
             let inputs = [x, x_scales, weights, scales];
             stages.push(Stage::of(&gemm_q4::WORKLOAD, &sizes, &inputs, sums));
@@ -118,6 +118,6 @@ impl Network<'_> {
 
     /// As many of `width` as the prompt has tokens.
     fn rows(&self, slot: Slot, width: usize) -> Slot {
-        part(slot, 0, self.request.prompt.len() * width, HALF)
+        slot.elements(0, self.request.prompt.len() * width, HALF)
     }
 }

@@ -6,7 +6,7 @@ use super::weights::Layer;
 use super::{
     ATTENDED, BLOCK, BRANCH, GATED, GATES_UPS, HALF, KEYS, MIDDLE, NEW_KEYS, NEW_VALUES, NORMED, Network,
     PAGE, PICKED, POSITION, Q_TURNED, SINGLE, SUMS, TRUNK, TURNS, UNTURNED, VALUES, apart, integers,
-    narrowed, part,
+    narrowed,
 };
 use crate::gemv_q4::abreast;
 use crate::llama::Model;
@@ -53,26 +53,26 @@ impl Network<'_> {
             Stage::of(&rope_f16::WORKLOAD, &sizes, &[x, TURNS], y)
         };
         let [new_keys, new_values] =
-            [NEW_KEYS, NEW_VALUES].map(|all| part(all, index * apart(keys), keys, HALF));
+            [NEW_KEYS, NEW_VALUES].map(|all| all.elements(index * apart(keys), keys, HALF));
         let mut stages = vec![self.norm(1, layer.attention_norm, TRUNK)];
         stages.extend(self.rounded(NORMED, hidden));
         let matrices = [(layer.query, queries), (layer.key, keys), (layer.value, keys)];
         stages.extend(self.products(&matrices, hidden, NORMED, SUMS));
         stages.extend([
-            narrowed(part(SUMS, 0, at_keys + keys, SINGLE), at_keys + keys, UNTURNED),
-            narrowed(part(SUMS, at_values, keys, SINGLE), keys, new_values),
+            narrowed(SUMS.elements(0, at_keys + keys, SINGLE), at_keys + keys, UNTURNED),
+            narrowed(SUMS.elements(at_values, keys, SINGLE), keys, new_values),
             turn(
                 heads,
-                part(UNTURNED, 0, queries, HALF),
-                part(Q_TURNED, 0, queries, HALF),
+                UNTURNED.elements(0, queries, HALF),
+                Q_TURNED.elements(0, queries, HALF),
             ),
-            turn(kvheads, part(UNTURNED, at_keys, keys, HALF), new_keys),
+            turn(kvheads, UNTURNED.elements(at_keys, keys, HALF), new_keys),
             self.attend(index, [new_keys, new_values]),
         ]);
         stages.extend(self.rounded(ATTENDED, queries));
         stages.extend(self.products(&[(layer.out, hidden)], queries, ATTENDED, SUMS));
         stages.extend([
-            narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
+            narrowed(SUMS.elements(0, hidden, SINGLE), hidden, BRANCH),
             self.join(1, TRUNK, MIDDLE),
         ]);
         stages
@@ -81,19 +81,19 @@ impl Network<'_> {
     fn token_ffn(&self, layer: &Layer) -> Vec<Stage> {
         let Model { hidden, ffn, .. } = self.model;
         let both = apart(ffn) + ffn;
-        let [gates, ups] = [0, apart(ffn)].map(|first| part(GATES_UPS, first, ffn, HALF));
+        let [gates, ups] = [0, apart(ffn)].map(|first| GATES_UPS.elements(first, ffn, HALF));
         let mut stages = vec![self.norm(1, layer.ffn_norm, MIDDLE)];
         stages.extend(self.rounded(NORMED, hidden));
         let matrices = [(layer.gate, ffn), (layer.up, ffn)];
         stages.extend(self.products(&matrices, hidden, NORMED, SUMS));
         stages.extend([
-            narrowed(part(SUMS, 0, both, SINGLE), both, GATES_UPS),
+            narrowed(SUMS.elements(0, both, SINGLE), both, GATES_UPS),
             self.gated(1, gates, ups),
         ]);
         stages.extend(self.rounded(GATED, ffn));
         stages.extend(self.products(&[(layer.down, hidden)], ffn, GATED, SUMS));
         stages.extend([
-            narrowed(part(SUMS, 0, hidden, SINGLE), hidden, BRANCH),
+            narrowed(SUMS.elements(0, hidden, SINGLE), hidden, BRANCH),
             self.join(1, MIDDLE, TRUNK),
         ]);
         stages
@@ -116,8 +116,8 @@ impl Network<'_> {
         }
         let firsts = abreast::firsts(matrices.iter().map(|(_, rows)| *rows));
         let product = |(first, (product, rows)): (usize, &(Product, usize))| {
-            let inputs = [product.weights, part(x, 0, k, HALF)];
-            let y = part(sums, first, *rows, SINGLE);
+            let inputs = [product.weights, x.elements(0, k, HALF)];
+            let y = sums.elements(first, *rows, SINGLE);
             Stage::of(&gemv_f16::WORKLOAD, &[("n", *rows), ("k", k)], &inputs, y)
         };
         firsts.zip(matrices).map(product).collect()
@@ -139,10 +139,10 @@ impl Network<'_> {
             ("pages", pages),
         ];
         let cache = self.room * self.model.keys();
-        let [k, v] = [KEYS, VALUES].map(|all| part(all, layer * cache, cache, HALF));
-        let q = part(Q_TURNED, 0, self.model.queries(), HALF);
+        let [k, v] = [KEYS, VALUES].map(|all| all.elements(layer * cache, cache, HALF));
+        let q = Q_TURNED.elements(0, self.model.queries(), HALF);
         let inputs = [q, k, v, self.fixed.pages, POSITION, new_keys, new_values];
-        let attended = part(ATTENDED, 0, self.model.queries(), HALF);
+        let attended = ATTENDED.elements(0, self.model.queries(), HALF);
         Stage::new(attention_decode_f16::newest::OP, &sizes, &inputs, &[attended])
     }
 }
