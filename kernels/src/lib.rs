@@ -15,6 +15,7 @@ pub mod tree;
 pub mod workload;
 
 mod aligned;
+mod awake;
 mod elements;
 mod exp;
 mod forward;
