@@ -6,6 +6,9 @@ mod x86;
 
 use half::f16;
 
+use crate::halves::widen;
+use crate::wide::wide;
+
 /// Weights of a block.
 pub(crate) const BLOCK: usize = 32;
 pub(crate) const BLOCK_BYTES: usize = BLOCK / 2;
@@ -35,6 +38,7 @@ pub(crate) struct Activations<'a> {
 }
 
 /// Eight blocks in four pairs of neighbours.
+#[derive(Clone, Copy, Default)]
 struct Group {
     /// Of each pair the activations that low nibbles meet, and those that high ones do.
     low: [[i8; BLOCK]; GROUP / 2],
@@ -45,10 +49,25 @@ struct Group {
     excess: [i32; GROUP],
 }
 
-/// Products of some rows of weights with one of activations, which are as long.
-pub(crate) fn of_rows<const N: usize>(w: [Weights<'_>; N], x: &Activations<'_>) -> [f32; N] {
-    let grouped = grouped_of_rows(w, &x.groups);
-    std::array::from_fn(|row| grouped[row] + rest_sum(w[row], x))
+/// Rows of weights one after the other, and where their products with activations go.
+pub(crate) struct Rows<'a> {
+    blocks: &'a [Block],
+    scales: &'a [u16],
+    y: &'a mut [f32],
+}
+
+/// Products of some rows with a row of activations, which is as long as each of them: of several streams of equally many rows,
+/// which are read side by side.
+pub(crate) fn of_streams<const N: usize>(mut streams: [Rows<'_>; N], x: &Activations<'_>) {
+    grouped_of_streams(&mut streams, x);
+    if x.rest.is_empty() {
+        return;
+    }
+    for stream in streams {
+        for row in 0..stream.y.len() {
+            stream.y[row] += rest_sum(stream.row(row, x.blocks()), x);
+        }
+    }
 }
 
 /// Products of one row of weights with some of activations, which are as long.
@@ -57,7 +76,7 @@ pub(crate) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]
     std::array::from_fn(|token| grouped[token] + rest_sum(w, x[token]))
 }
 
-fn grouped_of_rows<const N: usize>(w: [Weights<'_>; N], x: &[Group]) -> [f32; N] {
+fn grouped_of_streams<const N: usize>(streams: &mut [Rows<'_>; N], x: &Activations<'_>) {
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         #[allow(
@@ -65,9 +84,13 @@ fn grouped_of_rows<const N: usize>(w: [Weights<'_>; N], x: &[Group]) -> [f32; N]
             reason = "calling a function for AVX2 is unsafe without the check just made"
         )]
         // SAFETY: the processor has AVX2, FMA and F16C.
-        return unsafe { x86::of_rows(w, x) };
+        return unsafe { x86::of_streams(streams, x) };
     }
-    w.map(|w| grouped_sum(w, x))
+    for stream in streams {
+        for row in 0..stream.y.len() {
+            stream.y[row] = grouped_sum(stream.row(row, x.blocks()), &x.groups);
+        }
+    }
 }
 
 fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; N] {
@@ -108,7 +131,42 @@ fn block_at(place: usize) -> usize {
     place % (GROUP / 2) * 2 + place / (GROUP / 2)
 }
 
+impl<'a> Rows<'a> {
+    pub(crate) fn new([blocks, scales]: [&'a [u8]; 2], y: &'a mut [f32]) -> Self {
+        let (blocks, scales) = (bytemuck::cast_slice(blocks), bytemuck::cast_slice(scales));
+        Self { blocks, scales, y }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.y.len()
+    }
+
+    /// The first `rows`, each of so many blocks, and the others.
+    pub(crate) fn split_at(self, rows: usize, blocks: usize) -> (Self, Self) {
+        let (y, rest_y) = self.y.split_at_mut(rows);
+        let (of_rows, rest) = self.blocks.split_at(rows * blocks);
+        let (scales, rest_scales) = self.scales.split_at(rows * blocks);
+        let part = |blocks, scales, y| Self { blocks, scales, y };
+        (part(of_rows, scales, y), part(rest, rest_scales, rest_y))
+    }
+
+    /// Parts of so many rows, each of so many blocks.
+    pub(crate) fn chunks(self, rows: usize, blocks: usize) -> impl Iterator<Item = Self> {
+        let Self { blocks: w, scales, y } = self;
+        let w = w.chunks(rows * blocks).zip(scales.chunks(rows * blocks));
+        let parts = y.chunks_mut(rows).zip(w);
+        parts.map(|(y, (blocks, scales))| Self { blocks, scales, y })
+    }
+
+    #[inline]
+    fn row(&self, row: usize, blocks: usize) -> Weights<'a> {
+        let part = row * blocks..(row + 1) * blocks;
+        Weights::new(&self.blocks[part.clone()], &self.scales[part])
+    }
+}
+
 impl<'a> Weights<'a> {
+    #[inline]
     pub(crate) fn new(blocks: &'a [Block], scales: &'a [u16]) -> Self {
         let ((groups, rest), (scales, rest_scales)) = (blocks.as_chunks(), scales.as_chunks());
         Self {
@@ -122,29 +180,46 @@ impl<'a> Weights<'a> {
 
 impl<'a> Activations<'a> {
     pub(crate) fn new(x: &'a [[i8; BLOCK]], scales: &'a [u16]) -> Self {
-        let ((blocks, rest), (scales, rest_scales)) = (x.as_chunks(), scales.as_chunks());
-        let groups = blocks.iter().zip(scales);
+        let ((blocks, rest), (scales, rest_scales)) = (x.as_chunks(), scales.as_chunks::<GROUP>());
+        let mut wide = vec![[0.0; GROUP]; scales.len()];
+        widen(scales.as_flattened(), wide.as_flattened_mut());
+        let mut groups = vec![Group::default(); blocks.len()];
+        fill(&mut groups, blocks, &wide);
         Self {
-            groups: groups.map(|(x, scales)| Group::of(x, scales)).collect(),
+            groups,
             rest,
             rest_scales,
+        }
+    }
+
+    fn blocks(&self) -> usize {
+        self.groups.len() * GROUP + self.rest.len()
+    }
+}
+
+wide! {
+    fn fill(groups: &mut [Group], x: &[[[i8; BLOCK]; GROUP]], scales: &[[f32; GROUP]]) {
+        for (group, (x, scales)) in groups.iter_mut().zip(x.iter().zip(scales)) {
+            group.fill(x, scales);
         }
     }
 }
 
 impl Group {
-    fn of(x: &[[i8; BLOCK]; GROUP], scales: &[u16; GROUP]) -> Self {
-        let half = |pair: usize, half: usize| {
-            let [one, two]: [[[i8; BLOCK_BYTES]; 2]; 2] = bytemuck::cast([x[2 * pair], x[2 * pair + 1]]);
-            bytemuck::cast([one[half], two[half]])
-        };
-        let scale = |place: usize| f16::from_bits(scales[block_at(place)]).to_f32();
-        let sum = |place: usize| x[block_at(place)].iter().map(|&x| i32::from(x)).sum::<i32>();
-        Self {
-            low: std::array::from_fn(|pair| half(pair, 0)),
-            high: std::array::from_fn(|pair| half(pair, 1)),
-            scales: std::array::from_fn(scale),
-            excess: std::array::from_fn(|place| 8 * sum(place)),
+    #[inline(always)]
+    fn fill(&mut self, x: &[[i8; BLOCK]; GROUP], scales: &[f32; GROUP]) {
+        for pair in 0..GROUP / 2 {
+            for place in 0..2 {
+                let (low, high) = x[2 * pair + place].split_at(BLOCK_BYTES);
+                let half = place * BLOCK_BYTES..(place + 1) * BLOCK_BYTES;
+                self.low[pair][half.clone()].copy_from_slice(low);
+                self.high[pair][half].copy_from_slice(high);
+            }
+        }
+        for place in 0..GROUP {
+            let block = block_at(place);
+            self.scales[place] = scales[block];
+            self.excess[place] = 8 * x[block].iter().map(|&x| i32::from(x)).sum::<i32>();
         }
     }
 
@@ -173,12 +248,25 @@ mod tests {
     /// With scales of 1 every sum is an integer that f32 holds, so any order gives the same.
     const ONES: [u16; GROUP] = [0x3C00; GROUP];
 
+    /// Of a row alone in each stream.
+    fn of_rows<const N: usize>(w: [(&[Block], &[u16]); N], x: &Activations<'_>) -> [f32; N] {
+        let mut sums = [f32::NAN; N];
+        let mut places = sums.iter_mut();
+        let streams = w.map(|(blocks, scales)| Rows {
+            blocks,
+            scales,
+            y: std::slice::from_mut(places.next().expect("as many")),
+        });
+        of_streams(streams, x);
+        sums
+    }
+
     fn expect_one_sum(w: &[Block; GROUP], x: &[[i8; BLOCK]; GROUP]) {
         let want: i32 = w.iter().zip(x).map(|(w, x)| integer_sum(w, x)).sum();
-        assert_eq!(Group::of(x, &ONES).sum_with(w, &ONES), want as f32);
-        let (w, x) = (Weights::new(w, &ONES), Activations::new(x, &ONES));
-        assert_eq!(of_rows([w; ROWS], &x), [want as f32; ROWS]);
-        assert_eq!(of_tokens(w, [&x; ROWS]), [want as f32; ROWS]);
+        let x = Activations::new(x, &ONES);
+        assert_eq!(x.groups[0].sum_with(w, &ONES), want as f32);
+        assert_eq!(of_rows([(w, &ONES); ROWS], &x), [want as f32; ROWS]);
+        assert_eq!(of_tokens(Weights::new(w, &ONES), [&x; ROWS]), [want as f32; ROWS]);
     }
 
     #[test]
@@ -199,12 +287,12 @@ mod tests {
         let x: Vec<[i8; BLOCK]> = bytemuck::cast_slice(&drawn("x", Form::I8, ROWS * BLOCKS * BLOCK)).to_vec();
         let scales: Vec<u16> = (0..ROWS * BLOCKS).map(|at| 0x2C00 + 7 * at as u16).collect();
         let part = |row: usize| row * BLOCKS..(row + 1) * BLOCKS;
-        let w: [_; ROWS] = std::array::from_fn(|row| Weights::new(&w[part(row)], &scales[part(row)]));
+        let w: [_; ROWS] = std::array::from_fn(|row| (&w[part(row)], &scales[part(row)]));
         let x: [_; ROWS] = std::array::from_fn(|row| Activations::new(&x[part(row)], &scales[part(row)]));
         for x in &x {
             assert_eq!(of_rows(w, x), w.map(|w| of_rows([w], x)[0]));
         }
-        for w in w {
+        for w in w.map(|(blocks, scales)| Weights::new(blocks, scales)) {
             assert_eq!(
                 of_tokens(w, x.each_ref()),
                 x.each_ref().map(|x| of_tokens(w, [x])[0])

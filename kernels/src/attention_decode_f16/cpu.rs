@@ -22,7 +22,7 @@ const QUERIES: usize = 4;
 const TASKS: usize = 4;
 
 /// Elements of splits that are worth a task.
-const COMBINED: usize = 1 << 16;
+const COMBINED: usize = 1 << 11;
 
 /// The tensors of an attention, dense as the specification has them.
 pub(crate) struct Tensors<'a> {
@@ -119,8 +119,19 @@ impl Newest<'_> {
             wide
         };
         let [k, v] = [self.k, self.v].map(|halves| wide(&halves[kvhead * shape.head..][..shape.head]));
-        let score: f32 = wide(q).iter().zip(&k).map(|(q, k)| q * k).sum();
-        ([score * shape.scale(), 1.0], v)
+        ([dot(&wide(q), &k) * shape.scale(), 1.0], v)
+    }
+}
+
+wide! {
+    fn dot(a: &[f32; LONGEST], b: &[f32; LONGEST]) -> f32 {
+        let mut lanes = [0.0; VECTOR];
+        for (a, b) in a.as_chunks::<VECTOR>().0.iter().zip(b.as_chunks::<VECTOR>().0) {
+            for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
+                *lane += a * b;
+            }
+        }
+        lanes.iter().sum()
     }
 }
 

@@ -3,7 +3,8 @@
 
 use attest::spec::Dims;
 
-use super::cpu::{Matrix, products};
+use super::cpu::products;
+use crate::q4::Rows;
 use crate::stages::{self, Op, Stage};
 use crate::workload::{PART_ALIGNMENT, Slot, dim};
 
@@ -65,7 +66,7 @@ fn cpu(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let mut matrices = Vec::new();
     for (rows, weights) in rows(dims).zip(weights.as_chunks().0) {
         let (sums, rest) = left.split_at_mut(apart(rows).min(left.len()));
-        matrices.push(Matrix::new(*weights, &mut sums[..rows]));
+        matrices.push(Rows::new(*weights, &mut sums[..rows]));
         left = rest;
     }
     products(matrices, [x[0], x[1]], dim(dims, "blocks"));

@@ -8,7 +8,7 @@ use std::arch::x86_64::{
     _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
-use super::{BLOCK_BYTES, Block, GROUP, Group, ROWS, Weights};
+use super::{Activations, BLOCK_BYTES, Block, GROUP, Group, ROWS, Rows, Weights};
 use crate::wide::fetch;
 
 const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
@@ -23,30 +23,60 @@ pub(super) fn is_available() -> bool {
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn of_rows<const N: usize>(w: [Weights<'_>; N], x: &[Group]) -> [f32; N] {
-    let mut sums = [_mm256_setzero_ps(); ROWS];
-    match N {
-        ROWS => {
-            let row = |row: usize| (&w[row % N].groups[..x.len()], &w[row % N].scales[..x.len()]);
-            let [a, b, c, d] = std::array::from_fn(row);
-            // Written out: the compiler unrolls no loop of this size, and would keep the sums in memory.
-            for (at, x) in x.iter().enumerate() {
-                sums[0] = read_group((&a.0[at], &a.1[at]), x, sums[0]);
-                sums[1] = read_group((&b.0[at], &b.1[at]), x, sums[1]);
-                sums[2] = read_group((&c.0[at], &c.1[at]), x, sums[2]);
-                sums[3] = read_group((&d.0[at], &d.1[at]), x, sums[3]);
-            }
+pub(super) fn of_streams<const N: usize>(streams: &mut [Rows<'_>; N], x: &Activations<'_>) {
+    let blocks = x.blocks();
+    if let [a, b, c, d] = &mut streams[..] {
+        for row in 0..a.y.len() {
+            let w = (
+                &a.row(row, blocks),
+                &b.row(row, blocks),
+                &c.row(row, blocks),
+                &d.row(row, blocks),
+            );
+            let sums = sums_of_lanes(of_rows(w, &x.groups));
+            [a.y[row], b.y[row], c.y[row], d.y[row]] = sums;
         }
-        _ => {
-            for (sum, w) in sums.iter_mut().zip(w) {
-                for (group, x) in w.groups.iter().zip(w.scales).zip(x) {
-                    *sum = read_group(group, x, *sum);
-                }
-            }
+        return;
+    }
+    for stream in streams {
+        for row in 0..stream.y.len() {
+            let sum = of_row(&stream.row(row, blocks), &x.groups);
+            let none = _mm256_setzero_ps();
+            [stream.y[row], ..] = sums_of_lanes([sum, none, none, none]);
         }
     }
-    let totals = sums_of_lanes(sums);
-    std::array::from_fn(|row| totals[row])
+}
+
+/// Sums in eight lanes, of four rows. Written out: the compiler unrolls no loop of this size, and would keep sums and rows in
+/// memory.
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn of_rows(
+    (a, b, c, d): (&Weights<'_>, &Weights<'_>, &Weights<'_>, &Weights<'_>),
+    x: &[Group],
+) -> [__m256; 4] {
+    let mut sums = [_mm256_setzero_ps(); 4];
+    let (a, a_scales) = (&a.groups[..x.len()], &a.scales[..x.len()]);
+    let (b, b_scales) = (&b.groups[..x.len()], &b.scales[..x.len()]);
+    let (c, c_scales) = (&c.groups[..x.len()], &c.scales[..x.len()]);
+    let (d, d_scales) = (&d.groups[..x.len()], &d.scales[..x.len()]);
+    for (at, x) in x.iter().enumerate() {
+        sums[0] = read_group((&a[at], &a_scales[at]), x, sums[0]);
+        sums[1] = read_group((&b[at], &b_scales[at]), x, sums[1]);
+        sums[2] = read_group((&c[at], &c_scales[at]), x, sums[2]);
+        sums[3] = read_group((&d[at], &d_scales[at]), x, sums[3]);
+    }
+    sums
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma,f16c")]
+fn of_row(w: &Weights<'_>, x: &[Group]) -> __m256 {
+    let mut sum = _mm256_setzero_ps();
+    for (group, x) in w.groups.iter().zip(w.scales).zip(x) {
+        sum = read_group(group, x, sum);
+    }
+    sum
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
