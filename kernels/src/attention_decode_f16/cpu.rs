@@ -1,22 +1,16 @@
-//! On the CPU: one split of the keys and values of some heads a task, a page at a time, widened in registers, for four queries
-//! at a time. Heads of a token are neighbours in memory: the more of them a task has, the longer the stretches that it reads.
+//! On the CPU: one split of the keys and values of some heads a task. Heads of a token are neighbours in memory: the more of
+//! them a task has, the longer the stretches that it reads.
 
 use std::cell::RefCell;
 
 use attest::spec::Dims;
 use rayon::prelude::*;
 
-use super::lanes::Lanes;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::x86::{Register, is_available};
-use super::page::{Ahead, Page};
-use super::{LONGEST, PAGE, SPLIT, Shape, VECTOR};
+use super::desk::Desk;
+use super::{LONGEST, SPLIT, Shape, VECTOR};
 use crate::exp::exp;
 use crate::halves::{narrow, widen};
-use crate::wide::{maximum, sum_of, wide};
-
-/// Queries that are worked on side by side.
-const QUERIES: usize = 4;
+use crate::wide::wide;
 
 /// Tasks of a thread: enough that threads end together.
 const TASKS: usize = 4;
@@ -89,7 +83,7 @@ pub(crate) fn attend(
             let (sequence, split) = (part / shape.splits(), part % shape.splits());
             DESK.with_borrow_mut(|desk| {
                 if desk.lay_out(shape, tensors, [sequence, split, first], kvheads) {
-                    work(desk, tensors, shape.scale(), sums, stats);
+                    desk.work(tensors, shape.scale(), sums, stats);
                 }
             });
         });
@@ -145,161 +139,6 @@ fn kvheads_of_a_task(shape: Shape) -> usize {
 
 thread_local! {
     static DESK: RefCell<Desk> = RefCell::default();
-}
-
-/// What one task works on, kept by a thread from task to task.
-#[derive(Default)]
-struct Desk {
-    head: usize,
-    /// Queries of a head of keys.
-    group: usize,
-    /// All queries in f32.
-    q: Vec<f32>,
-    /// Where the first of the heads of each key stands in both caches; the others follow.
-    places: Vec<usize>,
-    /// Scores and then weights, [`SPLIT`] for each query.
-    weights: Vec<f32>,
-}
-
-impl Desk {
-    /// Whether the sequence reaches into the split.
-    fn lay_out(
-        &mut self,
-        shape: Shape,
-        tensors: &Tensors,
-        [sequence, split, kvhead]: [usize; 3],
-        kvheads: usize,
-    ) -> bool {
-        (self.head, self.group) = (shape.head, shape.group());
-        let queries = kvheads * self.group;
-        self.q.resize(queries * self.head, 0.0);
-        self.weights.resize(queries * SPLIT, 0.0);
-        let first = (sequence * shape.heads + kvhead * self.group) * self.head;
-        widen(&tensors.q[first..first + self.q.len()], &mut self.q);
-        let pages = &tensors.table[sequence * shape.seqpages..][..shape.seqpages];
-        let end = (tensors.lengths[sequence] as usize).min((split + 1) * SPLIT);
-        self.places.clear();
-        self.places.extend((split * SPLIT..end).map(|key| {
-            let token = pages[key / PAGE] as usize * PAGE + key % PAGE;
-            (token * shape.kvheads + kvhead) * shape.head
-        }));
-        !self.places.is_empty()
-    }
-}
-
-fn work(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    if is_available() {
-        #[target_feature(enable = "avx2,fma,f16c")]
-        fn vectors(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
-            work_with::<Register>(desk, tensors, scale, sums, stats);
-        }
-        #[allow(
-            unsafe_code,
-            reason = "calling a function for F16C is unsafe without the check just made"
-        )]
-        // SAFETY: the processor has AVX2, FMA and F16C.
-        return unsafe { vectors(desk, tensors, scale, sums, stats) };
-    }
-    work_with::<[f32; VECTOR]>(desk, tensors, scale, sums, stats);
-}
-
-#[inline(always)]
-fn work_with<L: Lanes>(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
-    let Desk {
-        head,
-        group,
-        q,
-        places,
-        weights,
-    } = desk;
-    let (head, group, keys) = (*head, *group, places.len());
-    let row = q.len() / group;
-    let pages = |cache| places.chunks(PAGE).map(move |places| (cache, places));
-    let (k, v): (&[u16], &[u16]) = (tensors.kpages, tensors.vpages);
-
-    for (page, (places, next)) in { places.chunks(PAGE) }
-        .zip(pages(k).chain(pages(v)).skip(1))
-        .enumerate()
-    {
-        let mut ahead = Ahead::new(next, row);
-        let heads_q = q.chunks_exact(group * head);
-        let heads_weights = weights.chunks_exact_mut(group * SPLIT);
-        for (kvhead, (q, weights)) in heads_q.zip(heads_weights).enumerate() {
-            let weights = &mut weights[page * PAGE..];
-            scores::<L>(&Page::of(k, kvhead, places, head), q, weights, &mut ahead);
-        }
-    }
-    for (weights, stats) in weights.chunks_exact_mut(SPLIT).zip(stats.as_chunks_mut().0) {
-        *stats = weigh(&mut weights[..keys], scale);
-    }
-    sums.fill(0.0);
-    for (page, (places, next)) in { places.chunks(PAGE) }
-        .zip(pages(v).skip(1).chain([(v, &[][..])]))
-        .enumerate()
-    {
-        let mut ahead = Ahead::new(next, row);
-        let heads_weights = weights.chunks_exact(group * SPLIT);
-        let heads_sums = sums.chunks_exact_mut(group * head);
-        for (kvhead, (weights, sums)) in heads_weights.zip(heads_sums).enumerate() {
-            let weights = &weights[page * PAGE..];
-            values::<L>(&Page::of(v, kvhead, places, head), weights, sums, &mut ahead);
-        }
-    }
-}
-
-/// Of the queries of a head of keys.
-#[inline(always)]
-fn scores<L: Lanes>(page: &Page, q: &[f32], weights: &mut [f32], ahead: &mut Ahead) {
-    let (whole, queries) = (q.len() / page.head / QUERIES * QUERIES, q.len() / page.head);
-    for query in (0..whole).step_by(QUERIES) {
-        let (q, weights) = (&q[query * page.head..], &mut weights[query * SPLIT..]);
-        page.scores::<L, QUERIES>(q, weights, || {
-            if query == 0 {
-                ahead.fetch::<L>(page.head);
-            }
-        });
-    }
-    for query in whole..queries {
-        let (q, weights) = (&q[query * page.head..], &mut weights[query * SPLIT..]);
-        page.scores::<L, 1>(q, weights, || {
-            if query == 0 {
-                ahead.fetch::<L>(page.head);
-            }
-        });
-    }
-}
-
-#[inline(always)]
-fn values<L: Lanes>(page: &Page, weights: &[f32], sums: &mut [f32], ahead: &mut Ahead) {
-    let (whole, queries) = (sums.len() / page.head / QUERIES * QUERIES, sums.len() / page.head);
-    for query in (0..whole).step_by(QUERIES) {
-        let (weights, sums) = (&weights[query * SPLIT..], &mut sums[query * page.head..]);
-        page.values::<L, QUERIES>(weights, sums, || {
-            if query == 0 {
-                ahead.fetch::<L>(page.head);
-            }
-        });
-    }
-    for query in whole..queries {
-        let (weights, sums) = (&weights[query * SPLIT..], &mut sums[query * page.head..]);
-        page.values::<L, 1>(weights, sums, || {
-            if query == 0 {
-                ahead.fetch::<L>(page.head);
-            }
-        });
-    }
-}
-
-wide! {
-    /// Scores to weights; the largest score, scaled, and the sum of the weights.
-    fn weigh(weights: &mut [f32], scale: f32) -> [f32; 2] {
-        let top = maximum(weights) * scale;
-        for weight in weights.iter_mut() {
-            *weight = exp(*weight * scale - top);
-        }
-        [top, sum_of(weights, |weight| weight) as f32]
-    }
 }
 
 /// The mean of the values over all splits of a query, in their order.

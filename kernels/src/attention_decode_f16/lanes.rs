@@ -21,8 +21,8 @@ pub(super) trait Lanes: Copy {
 
     fn total(self) -> f32;
 
-    /// Of each: together they take half of the steps.
-    fn totals(all: [Self; 4]) -> [f32; 4];
+    /// Of each: four take half of the steps together.
+    fn totals<const N: usize>(all: [Self; N]) -> [f32; N];
 
     /// Asks for a head that will be read soon: caches are read a piece here and a piece there, which no processor foresees.
     fn fetch(head: &[u16]);
@@ -58,7 +58,7 @@ impl Lanes for [f32; VECTOR] {
         self.iter().sum()
     }
 
-    fn totals(all: [Self; 4]) -> [f32; 4] {
+    fn totals<const N: usize>(all: [Self; N]) -> [f32; N] {
         all.map(Self::total)
     }
 
@@ -132,8 +132,14 @@ pub(super) mod x86 {
         }
 
         #[inline(always)]
-        fn totals([a, b, c, d]: [Self; 4]) -> [f32; 4] {
-            let mut totals = [0.0; 4];
+        fn totals<const N: usize>(all: [Self; N]) -> [f32; N] {
+            let mut totals = [0.0; N];
+            let [a, b, c, d] = all[..] else {
+                for (total, lanes) in totals.iter_mut().zip(all) {
+                    *total = lanes.total();
+                }
+                return totals;
+            };
             unsafe {
                 let ab = _mm256_add_ps(_mm256_unpacklo_ps(a.0, b.0), _mm256_unpackhi_ps(a.0, b.0));
                 let cd = _mm256_add_ps(_mm256_unpacklo_ps(c.0, d.0), _mm256_unpackhi_ps(c.0, d.0));

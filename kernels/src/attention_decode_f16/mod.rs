@@ -16,6 +16,7 @@
 //! thousand have half of the weight, as trained heads do.
 
 pub(crate) mod cpu;
+mod desk;
 mod lanes;
 pub(crate) mod launch;
 pub(crate) mod newest;

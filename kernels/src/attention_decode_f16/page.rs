@@ -1,110 +1,126 @@
-//! One page of keys or of values of one head, with some of its queries.
+//! One page of keys or of values of one head, with some of its queries: rows that are worked on side by side, their elements
+//! beside each other.
 
+use super::VECTOR;
 use super::lanes::Lanes;
-use super::{PAGE, SPLIT, VECTOR};
 
 /// Keys, and vectors of values, that are worked on side by side.
 const PAIR: usize = 2;
 
+/// Where the tokens of a page stand in a cache, one after the other.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    pub(super) first: usize,
+    pub(super) count: usize,
+}
+
+/// One of the heads of each token.
 pub(super) struct Page<'a> {
-    /// One of the heads of each token.
-    tokens: [&'a [[u16; VECTOR]]; PAGE],
+    /// From the first token's on.
+    tokens: &'a [u16],
+    /// Elements from a token to the next.
+    token: usize,
     count: usize,
-    pub(super) head: usize,
+    head: usize,
 }
 
 /// What is read next, fetched a head at a time in the order of memory, while a page is worked on.
 pub(super) struct Ahead<'a> {
-    cache: &'a [u16],
-    /// The tokens that are left.
-    places: &'a [usize],
-    /// Elements of a token, and those of the first that are fetched.
+    page: Page<'a>,
+    /// Elements of a token that are fetched, and where the next of them stands.
     row: usize,
     at: usize,
 }
 
 impl<'a> Ahead<'a> {
-    pub(super) fn new((cache, places): (&'a [u16], &'a [usize]), row: usize) -> Self {
+    /// All heads of a page, or nothing.
+    pub(super) fn new(next: Option<(&'a [u16], Place)>, kvheads: usize, sizes: [usize; 2]) -> Self {
+        let (cache, place) = next.unwrap_or_default();
         Self {
-            cache,
-            places,
-            row,
+            page: Page::of(cache, place, 0, sizes),
+            row: kvheads * sizes[0],
             at: 0,
         }
     }
 
     #[inline(always)]
-    pub(super) fn fetch<L: Lanes>(&mut self, head: usize) {
-        let [place, rest @ ..] = self.places else {
+    pub(super) fn fetch<L: Lanes>(&mut self) {
+        let Page {
+            tokens, token, head, ..
+        } = self.page;
+        if self.page.count == 0 {
             return;
-        };
-        L::fetch(&self.cache[place + self.at..][..head]);
+        }
+        L::fetch(&tokens[self.at..][..head]);
         self.at += head;
         if self.at == self.row {
-            (self.at, self.places) = (0, rest);
+            self.at = 0;
+            self.page.count -= 1;
+            self.page.tokens = tokens.get(token..).unwrap_or_default();
         }
     }
 }
 
 impl<'a> Page<'a> {
-    /// The heads of which the first stand at `places`, at most [`PAGE`] of them.
+    /// Of the `kvhead`th of the heads that stand at `place`; a token has `token` elements.
     #[inline(always)]
-    pub(super) fn of(cache: &'a [u16], kvhead: usize, places: &[usize], head: usize) -> Self {
-        let mut tokens: [&[_]; PAGE] = [&[]; PAGE];
-        for (token, place) in tokens.iter_mut().zip(places) {
-            (*token, _) = cache[place + kvhead * head..][..head].as_chunks();
-        }
+    pub(super) fn of(cache: &'a [u16], place: Place, kvhead: usize, [head, token]: [usize; 2]) -> Self {
         Self {
-            tokens,
-            count: places.len(),
+            tokens: &cache[place.first + kvhead * head..],
+            token,
+            count: place.count,
             head,
         }
     }
 
-    /// Products of the keys with `ROWS` queries: those of row r from weight r * [`SPLIT`] on. `ahead` is called for each key.
+    /// Vectors of each token, from element `at` of the head on.
+    #[inline(always)]
+    fn vectors(&self, at: usize) -> impl Iterator<Item = &'a [[u16; VECTOR]]> {
+        let tokens = self.tokens[at..].chunks(self.token).take(self.count);
+        tokens.map(|token| token.as_chunks().0)
+    }
+
+    /// Products of each key with `ROWS` queries, whose vectors lie beside each other, to `ROWS` scores for each key.
     #[inline(always)]
     pub(super) fn scores<L: Lanes, const ROWS: usize>(
         &self,
         q: &[f32],
         weights: &mut [f32],
-        mut ahead: impl FnMut(),
+        ahead: &mut Ahead,
     ) {
-        let q: [_; ROWS] = std::array::from_fn(|row| q[row * self.head..][..self.head].as_chunks().0);
-        let (pairs, last) = self.tokens[..self.count].as_chunks::<PAIR>();
-        for (pair, keys) in pairs.iter().enumerate() {
-            let key = pair * PAIR;
+        let q = q.as_chunks().0.as_chunks().0;
+        let (pairs, last) = weights.as_chunks_mut().0[..self.count].as_chunks_mut::<PAIR>();
+        let mut keys = self.vectors(0);
+        for (weights, (a, b)) in pairs
+            .iter_mut()
+            .zip(std::iter::from_fn(|| keys.next().zip(keys.next())))
+        {
             for _ in 0..PAIR {
-                ahead();
+                ahead.fetch::<L>();
             }
-            let dots = dots::<L, ROWS, PAIR>(q, *keys);
-            for (row, dots) in dots.iter().enumerate() {
-                weights[row * SPLIT + key..][..PAIR].copy_from_slice(dots);
-            }
+            *weights = dots::<L, ROWS>(q, [a, b]);
         }
-        for &last in last {
-            let key = self.count - 1;
-            ahead();
-            let dots = dots::<L, ROWS, 1>(q, [last]);
-            for (row, [dot]) in dots.into_iter().enumerate() {
-                weights[row * SPLIT + key] = dot;
-            }
+        if let [last] = last {
+            ahead.fetch::<L>();
+            let key = self.vectors(0).nth(self.count - 1).expect("the last");
+            [*last, _] = dots::<L, ROWS>(q, [key, key]);
         }
     }
 
-    /// Adds the values, weighted by `ROWS` queries, to the sums of each. `ahead` is called as often as the page has tokens, or
-    /// more seldom.
+    /// Adds the values, weighted by `ROWS` queries, to the sums of each.
     #[inline(always)]
     pub(super) fn values<L: Lanes, const ROWS: usize>(
         &self,
         weights: &[f32],
         sums: &mut [f32],
-        mut ahead: impl FnMut(),
+        ahead: &mut Ahead,
     ) {
+        let weights = weights.as_chunks().0;
         const STEP: usize = PAIR * VECTOR;
         let even = self.head - self.head % STEP;
         for at in (0..even).step_by(STEP) {
             for _ in 0..self.count * STEP / self.head {
-                ahead();
+                ahead.fetch::<L>();
             }
             self.columns::<L, ROWS, PAIR>(weights, sums, at);
         }
@@ -117,7 +133,7 @@ impl<'a> Page<'a> {
     #[inline(always)]
     fn columns<L: Lanes, const ROWS: usize, const VECTORS: usize>(
         &self,
-        weights: &[f32],
+        weights: &[[f32; ROWS]],
         sums: &mut [f32],
         at: usize,
     ) {
@@ -128,16 +144,16 @@ impl<'a> Page<'a> {
                 *sum = L::read(vector);
             }
         }
-        let tokens = &self.tokens[..self.count];
-        let weights: [_; ROWS] = std::array::from_fn(|row| &weights[row * SPLIT..][..tokens.len()]);
-        for token in 0..tokens.len() {
-            let vectors = &tokens[token][at / VECTOR..][..VECTORS];
+        for (weights, vectors) in weights.iter().zip(self.vectors(at)) {
+            let Some(vectors) = vectors.first_chunk::<VECTORS>() else {
+                break;
+            };
             let mut wide = [L::ZERO; VECTORS];
             for (wide, vector) in wide.iter_mut().zip(vectors) {
                 *wide = L::widen(vector);
             }
-            for (sums, weights) in mine.iter_mut().zip(weights) {
-                let weight = L::splat(weights[token]);
+            for (sums, weight) in mine.iter_mut().zip(weights) {
+                let weight = L::splat(*weight);
                 for (sum, wide) in sums.iter_mut().zip(wide) {
                     *sum = sum.add_product(wide, weight);
                 }
@@ -153,39 +169,18 @@ impl<'a> Page<'a> {
 }
 
 #[inline(always)]
-fn dots<L: Lanes, const ROWS: usize, const KEYS: usize>(
-    q: [&[[f32; VECTOR]]; ROWS],
-    k: [&[[u16; VECTOR]]; KEYS],
-) -> [[f32; KEYS]; ROWS] {
-    // Of one length, so that no index is checked below.
-    let vectors = q[0].len();
-    let (q, k) = (q.map(|q| &q[..vectors]), k.map(|k| &k[..vectors]));
-    let mut sums = [[L::ZERO; KEYS]; ROWS];
-    for at in 0..vectors {
-        let mut wide = [L::ZERO; KEYS];
-        for (wide, k) in wide.iter_mut().zip(k) {
-            *wide = L::widen(&k[at]);
-        }
-        for (sums, q) in sums.iter_mut().zip(q) {
-            let q = L::read(&q[at]);
-            for (sum, wide) in sums.iter_mut().zip(wide) {
-                *sum = sum.add_product(wide, q);
-            }
+fn dots<L: Lanes, const ROWS: usize>(
+    q: &[[[f32; VECTOR]; ROWS]],
+    [a, b]: [&[[u16; VECTOR]]; PAIR],
+) -> [[f32; ROWS]; PAIR] {
+    let mut sums = [[L::ZERO; ROWS]; PAIR];
+    for (q, (a, b)) in q.iter().zip(a.iter().zip(b)) {
+        let (a, b) = (L::widen(a), L::widen(b));
+        for (row, q) in q.iter().enumerate() {
+            let q = L::read(q);
+            sums[0][row] = sums[0][row].add_product(a, q);
+            sums[1][row] = sums[1][row].add_product(b, q);
         }
     }
-    let mut dots = [[0.0; KEYS]; ROWS];
-    for key in 0..KEYS {
-        let (fours, rest) = sums.as_chunks::<4>();
-        let (dots_of_fours, dots_of_rest) = dots.as_chunks_mut::<4>();
-        for ([a, b, c, d], dots) in fours.iter().zip(dots_of_fours) {
-            let totals = L::totals([a[key], b[key], c[key], d[key]]);
-            for (dots, total) in dots.iter_mut().zip(totals) {
-                dots[key] = total;
-            }
-        }
-        for (dots, sums) in dots_of_rest.iter_mut().zip(rest) {
-            dots[key] = sums[key].total();
-        }
-    }
-    dots
+    [L::totals(sums[0]), L::totals(sums[1])]
 }
