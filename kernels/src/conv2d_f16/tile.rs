@@ -177,9 +177,9 @@ static PORTABLE: Tile = Tile {
     },
 };
 
-/// Words of B fetched ahead of their use, as in [`product`](crate::product).
+/// Steps between two branches, as in [`product`](crate::product).
 #[cfg(target_arch = "x86_64")]
-const PREFETCH: usize = 256;
+const UNROLLED: usize = 4;
 
 /// Defines a module with one tile: `rows` by two vectors.
 #[cfg(target_arch = "x86_64")]
@@ -189,7 +189,7 @@ macro_rules! tile {
         mod $isa {
             use std::arch::x86_64::*;
 
-            use super::{Halves, MOST_ROWS, PREFETCH, Sums, Taps, Tile};
+            use super::{Halves, MOST_ROWS, Sums, Taps, Tile, UNROLLED};
 
             const ROWS: usize = $rows;
             const LANES: usize = $lanes;
@@ -210,7 +210,7 @@ macro_rules! tile {
                 sums: &mut Sums,
                 y: Option<Halves>,
             ) {
-                // SAFETY: the contract of `Multiply`; prefetching reads nothing.
+                // SAFETY: the contract of `Multiply`.
                 unsafe {
                     let mut tile = [[$zero(); 2]; ROWS];
                     if !sums.first {
@@ -224,10 +224,7 @@ macro_rules! tile {
                     for line in 0..taps.lines {
                         let line: [*const f32; ROWS] =
                             std::array::from_fn(|row| pixels[row].add(line * taps.apart));
-                        for step in 0..taps.length {
-                            for ahead in (0..COLUMNS).step_by(16) {
-                                _mm_prefetch::<_MM_HINT_T0>(columns.wrapping_add(PREFETCH + ahead).cast());
-                            }
+                        let mut add = |step: usize| {
                             let (b0, b1) = ($load(columns), $load(columns.add(LANES)));
                             for (row, [left, right]) in tile.iter_mut().enumerate() {
                                 let x = $splat(*line[row].add(step));
@@ -235,7 +232,12 @@ macro_rules! tile {
                                 *right = $fma(x, b1, *right);
                             }
                             columns = columns.add(COLUMNS);
+                        };
+                        let whole = taps.length / UNROLLED * UNROLLED;
+                        for first in (0..whole).step_by(UNROLLED) {
+                            (first..first + UNROLLED).for_each(&mut add);
                         }
+                        (whole..taps.length).for_each(add);
                     }
                     for (row, [left, right]) in tile.into_iter().enumerate() {
                         if let Some(y) = y {
