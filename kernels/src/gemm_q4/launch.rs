@@ -79,3 +79,28 @@ fn narrow_takes([m, n, blocks]: [usize; 3]) -> bool {
     let [rows, tokens] = NARROW_TILE;
     n.div_ceil(rows) <= MAX_GROUPS && m.div_ceil(tokens) <= MAX_GROUPS && blocks <= MAX_NARROW_BLOCKS
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::specify::dims_of;
+
+    #[test]
+    fn rows_longer_than_a_loop_of_mesa_are_left_to_the_wide_kernel() {
+        let software = Target {
+            api: Api::Vulkan,
+            software: true,
+            packed_dot: false,
+            capability: 0,
+        };
+        let kernel = |m: u64, n: u64, blocks: u64| {
+            let dims = dims_of(&[("m", m), ("n", n), ("blocks", blocks), ("block", 32)]);
+            plan(&dims, software).launches[0].kernel.name
+        };
+        assert_eq!(kernel(1, 1, 65_535), NARROW.name);
+        assert_eq!(kernel(1, 1, 65_536), KERNEL.name);
+        assert_eq!(kernel(8 * 65_535, 32 * 65_535, 1), NARROW.name);
+        assert_eq!(kernel(8 * 65_535 + 1, 1, 1), KERNEL.name);
+        assert_eq!(kernel(1, 32 * 65_535 + 1, 1), KERNEL.name);
+    }
+}
