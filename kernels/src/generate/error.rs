@@ -68,7 +68,9 @@ impl GenerateError {
             Self::Refused { .. } => {
                 "other weights (--weights f16) or a shorter text may be within what kernels take"
             }
-            Self::Device(_) => "close what else uses the device, choose another one, use --weights q4, or shorten the prompt",
+            Self::Device(_) => {
+                "close what else uses the device, choose another one, use --weights q4, or shorten the prompt"
+            }
             Self::NotFinite { .. } => {
                 "activations left f16's range of 65504: this network needs bf16 or f32 between operations"
             }
