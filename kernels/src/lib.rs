@@ -15,7 +15,6 @@ pub mod tree;
 pub mod workload;
 
 mod aligned;
-mod awake;
 mod elements;
 mod exp;
 mod forward;

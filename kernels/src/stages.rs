@@ -5,7 +5,6 @@
 
 use attest::spec::Dims;
 
-use crate::awake::awake;
 use crate::workload::{CPU, CpuKernel, Launch, Plan, Slot, Target, Whole, Workload};
 
 /// What runs at a stage: a workload, or a step too small to be one.
@@ -137,11 +136,9 @@ pub(crate) fn run(
     count: usize,
     own_scratch: usize,
 ) {
-    awake(|| {
-        for stage in stages {
-            stage.run(inputs, outputs, count, own_scratch);
-        }
-    });
+    for stage in stages {
+        stage.run(inputs, outputs, count, own_scratch);
+    }
 }
 
 /// Index of an output or a scratch buffer among both.
