@@ -3,9 +3,8 @@
 //! all are zero where the scale is. Every device gives the same bits. Sizes: `blocks`.
 
 use attest::spec::Dims;
-use half::f16;
 
-use crate::halves::widen;
+use crate::halves::{narrow, widen};
 pub(crate) use crate::q4::BLOCK;
 use crate::stages::Op;
 use crate::wide::wide;
@@ -55,12 +54,15 @@ pub fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     };
     let y: &mut [[i8; BLOCK]] = bytemuck::cast_slice_mut(y);
     let scales: &mut [u16] = bytemuck::cast_slice_mut(scales);
-    let mut wide = [[0.0; BLOCK]; STRIP];
+    let (mut wide, mut steps) = ([[0.0; BLOCK]; STRIP], [0.0; STRIP]);
     let strips = y.chunks_mut(STRIP).zip(scales.chunks_mut(STRIP));
     for (x, (y, scales)) in x.chunks(STRIP).zip(strips) {
-        let wide = &mut wide[..x.len()];
+        let (wide, steps) = (&mut wide[..x.len()], &mut steps[..x.len()]);
         widen(x.as_flattened(), wide.as_flattened_mut());
-        blocks(wide, y, scales);
+        largest_steps(wide, steps);
+        narrow(steps, scales);
+        widen(scales, steps);
+        integers(wide, steps, y);
     }
 }
 
@@ -68,11 +70,18 @@ pub fn cpu(_dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
 const STRIP: usize = 64;
 
 wide! {
-    fn blocks(x: &[[f32; BLOCK]], y: &mut [[i8; BLOCK]], scales: &mut [u16]) {
-        for (x, (y, scale)) in x.iter().zip(y.iter_mut().zip(scales)) {
-            let rounded = f16::from_f32(largest(x) / 127.0);
-            *scale = rounded.to_bits();
-            integers(x, rounded.to_f32(), y);
+    /// Of each block, the step at which its largest element is 127.
+    fn largest_steps(x: &[[f32; BLOCK]], steps: &mut [f32]) {
+        for (x, step) in x.iter().zip(steps) {
+            *step = largest(x) / 127.0;
+        }
+    }
+}
+
+wide! {
+    fn integers(x: &[[f32; BLOCK]], steps: &[f32], y: &mut [[i8; BLOCK]]) {
+        for (y, (x, step)) in y.iter_mut().zip(x.iter().zip(steps)) {
+            integers_of(x, *step, y);
         }
     }
 }
@@ -97,7 +106,7 @@ const ROUNDING: f32 = 12_582_912.0;
 
 /// f32 quotients of two halves lie on the side of each tie on which the true ones do.
 #[inline(always)]
-fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
+fn integers_of(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
     if scale == 0.0 {
         return y.fill(0);
     }
@@ -108,6 +117,8 @@ fn integers(x: &[f32; BLOCK], scale: f32, y: &mut [i8; BLOCK]) {
 
 #[cfg(test)]
 mod tests {
+    use half::f16;
+
     use crate::specify::dims_of;
 
     use super::*;
