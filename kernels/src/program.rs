@@ -3,7 +3,7 @@
 
 use attest::statement::Api;
 
-use crate::stages::{self, Stage};
+use crate::stages::{Sequence, Stage};
 use crate::workload::{Launch, Target};
 
 /// One set of buffers, and phases of stages that use it in turn. Outputs and scratch keep what one phase left for the next.
@@ -11,8 +11,7 @@ pub struct Program {
     /// Bytes of each input, and of each output.
     pub inputs: Vec<u64>,
     pub outputs: Vec<u64>,
-    scratch: Vec<u64>,
-    phases: Vec<Vec<Stage>>,
+    phases: Vec<Sequence>,
 }
 
 /// What a device runs of a [`Program`].
@@ -31,15 +30,18 @@ impl Program {
     pub(crate) fn new(
         inputs: Vec<u64>,
         outputs: Vec<u64>,
-        scratch: Vec<u64>,
+        scratch: &[u64],
         phases: Vec<Vec<Stage>>,
     ) -> Result<Self, String> {
-        match phases.iter().flatten().find_map(Stage::refusal) {
+        let count = outputs.len();
+        let phases: Vec<Sequence> = { phases.into_iter() }
+            .map(|stages| Sequence::new(stages, scratch.to_vec(), count))
+            .collect();
+        match phases.iter().find_map(Sequence::refusal) {
             Some(reason) => Err(reason),
             None => Ok(Self {
                 inputs,
                 outputs,
-                scratch,
                 phases,
             }),
         }
@@ -50,8 +52,8 @@ impl Program {
             scratch: vec![],
             launches: vec![],
         };
-        for stages in &self.phases {
-            let plan = stages::plan(stages, &self.scratch, target);
+        for phase in &self.phases {
+            let plan = phase.plan(target);
             for (index, bytes) in plan.scratch.into_iter().enumerate() {
                 match all.scratch.get_mut(index) {
                     Some(shared) => *shared = bytes.max(*shared),
@@ -68,8 +70,7 @@ impl Program {
 
     /// One phase on the processor. `outputs` are the program's and then all its scratch.
     pub(crate) fn run(&self, phase: usize, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
-        let stages = &self.phases[phase];
-        stages::run(stages, inputs, outputs, self.outputs.len(), self.scratch.len());
+        self.phases[phase].run(inputs, outputs);
     }
 
     /// Bytes of every buffer, each padded to the device's `granule`.

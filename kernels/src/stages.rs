@@ -3,6 +3,8 @@
 //! A stage names what runs, its sizes, and the buffers that it takes. On a GPU its launches become launches of the composite;
 //! on the processor its function is called. What runs at one stage cannot differ from what its own records measure.
 
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
 use attest::spec::Dims;
 
 use crate::workload::{CPU, CpuKernel, Launch, Plan, Slot, Target, Whole, Workload};
@@ -33,31 +35,91 @@ pub(crate) struct Stage {
     pub(crate) outputs: Vec<Slot>,
 }
 
-/// The plan of all stages. `scratch` are the composite's own buffers; behind them stand those that stages need, which share
-/// theirs because they run one after the other.
-pub(crate) fn plan(stages: &[Stage], scratch: &[u64], target: Target) -> Plan {
-    let mut whole = Plan {
-        scratch: scratch.to_vec(),
-        launches: vec![],
-    };
-    for stage in stages {
-        let plan = (stage.op.plan)(&stage.dims, target);
-        for (index, bytes) in plan.scratch.into_iter().enumerate() {
-            let at = scratch.len() + index;
-            match whole.scratch.get_mut(at) {
-                Some(shared) => *shared = bytes.max(*shared),
-                None => whole.scratch.push(bytes),
+/// Stages in their order, and the buffers between them.
+pub(crate) struct Sequence {
+    pub(crate) stages: Vec<Stage>,
+    /// Bytes of the composite's own buffers; behind them stand those that stages need, which share theirs because they run one
+    /// after the other.
+    pub(crate) scratch: Vec<u64>,
+    /// How many the composite has.
+    pub(crate) outputs: usize,
+    /// What each stage writes on the processor, told when one first runs.
+    written: OnceLock<Vec<Vec<Slot>>>,
+}
+
+impl Sequence {
+    pub(crate) fn new(stages: Vec<Stage>, scratch: Vec<u64>, outputs: usize) -> Self {
+        let written = OnceLock::new();
+        Self {
+            stages,
+            scratch,
+            outputs,
+            written,
+        }
+    }
+
+    /// Why no device runs one of them.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.stages.iter().find_map(Stage::refusal)
+    }
+
+    pub(crate) fn plan(&self, target: Target) -> Plan {
+        let own = self.scratch.len();
+        let mut whole = Plan {
+            scratch: self.scratch.clone(),
+            launches: vec![],
+        };
+        for stage in &self.stages {
+            let plan = (stage.op.plan)(&stage.dims, target);
+            for (index, bytes) in plan.scratch.into_iter().enumerate() {
+                match whole.scratch.get_mut(own + index) {
+                    Some(shared) => *shared = bytes.max(*shared),
+                    None => whole.scratch.push(bytes),
+                }
+            }
+            let placed = plan.launches.into_iter().map(|launch| Launch {
+                buffers: { launch.buffers.iter() }
+                    .map(|&slot| stage.place(slot, own))
+                    .collect(),
+                ..launch
+            });
+            whole.launches.extend(placed);
+        }
+        whole
+    }
+
+    /// All stages on the processor. `outputs` are the composite's and then the scratch of its plan.
+    pub(crate) fn run(&self, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+        let written = self.written.get_or_init(|| {
+            let written = |stage: &Stage| stage.written(self.scratch.len());
+            self.stages.iter().map(written).collect()
+        });
+        for (stage, written) in self.stages.iter().zip(written) {
+            stage.run(inputs, outputs, written, self.outputs);
+        }
+    }
+}
+
+/// The sequence of the case that ran last, kept for its next run.
+pub(crate) struct Last(Mutex<Option<(Dims, Arc<Sequence>)>>);
+
+impl Last {
+    pub(crate) const fn none() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// The one of these sizes.
+    pub(crate) fn of(&self, dims: &Dims, sequence: fn(&Dims) -> Sequence) -> Arc<Sequence> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((sizes, sequence)) if sizes == dims => Arc::clone(sequence),
+            _ => {
+                let sequence = Arc::new(sequence(dims));
+                *last = Some((dims.clone(), Arc::clone(&sequence)));
+                sequence
             }
         }
-        let placed = plan.launches.into_iter().map(|launch| Launch {
-            buffers: { launch.buffers.iter() }
-                .map(|&slot| stage.place(slot, scratch.len()))
-                .collect(),
-            ..launch
-        });
-        whole.launches.extend(placed);
     }
-    whole
 }
 
 impl Stage {
@@ -96,15 +158,20 @@ impl Stage {
         }
     }
 
-    fn run(&self, inputs: &[&[u8]], outputs: &mut [&mut [u8]], count: usize, own_scratch: usize) {
+    /// What it writes on the processor: outputs, then the buffers that it needs.
+    fn written(&self, own_scratch: usize) -> Vec<Slot> {
         let shared = (self.op.plan)(&self.dims, CPU).scratch;
         let shared = { 0.. }
             .zip(shared)
             .map(|(index, bytes)| Slot::Scratch(own_scratch + index).part(0, bytes));
-        let written: Vec<Slot> = self.outputs.iter().copied().chain(shared).collect();
+        self.outputs.iter().copied().chain(shared).collect()
+    }
+
+    /// `outputs` are the composite's `count` outputs and then its scratch.
+    fn run(&self, inputs: &[&[u8]], outputs: &mut [&mut [u8]], written: &[Slot], count: usize) {
         // What is written leaves the composite's buffers for as long as the stage runs.
         let mut taken: Vec<(usize, &mut [u8])> = Vec::with_capacity(written.len());
-        for slot in &written {
+        for slot in written {
             let at = place_of(*slot, count);
             taken.push((at, std::mem::take(&mut outputs[at])));
         }
@@ -124,20 +191,6 @@ impl Stage {
         for (at, buffer) in taken {
             outputs[at] = buffer;
         }
-    }
-}
-
-/// All stages on the processor. `outputs` are the composite's `count` outputs and then the scratch of its plan, of which the
-/// first `own_scratch` are its own.
-pub(crate) fn run(
-    stages: &[Stage],
-    inputs: &[&[u8]],
-    outputs: &mut [&mut [u8]],
-    count: usize,
-    own_scratch: usize,
-) {
-    for stage in stages {
-        stage.run(inputs, outputs, count, own_scratch);
     }
 }
 

@@ -4,7 +4,7 @@ use attest::spec::Dims;
 
 use super::Network;
 use crate::modulate::{GATED, MODULATE, SILU, VECTORS};
-use crate::stages::{self, Op, Stage};
+use crate::stages::{Last, Op, Sequence, Stage};
 use crate::workload::{Plan, Slot, Target};
 use crate::{attention_prefill_f16, gelu_f16, gemm_f16};
 
@@ -43,13 +43,17 @@ const CURVED: Slot = Slot::Scratch(11);
 const HALF: u64 = 2;
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let network = Network::of(dims);
-    stages::plan(&network.stages(), &network.scratch(), target)
+    sequence(dims).plan(target)
 }
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    static LAST: Last = Last::none();
+    LAST.of(dims, sequence).run(inputs, outputs);
+}
+
+fn sequence(dims: &Dims) -> Sequence {
     let network = Network::of(dims);
-    stages::run(&network.stages(), inputs, outputs, 1, network.scratch().len());
+    Sequence::new(network.stages(), network.scratch().to_vec(), 1)
 }
 
 impl Network {

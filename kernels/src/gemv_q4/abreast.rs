@@ -5,15 +5,15 @@ use attest::spec::Dims;
 
 use super::cpu::products;
 use crate::q4::Rows;
-use crate::stages::{self, Op, Stage};
+use crate::stages::{Op, Sequence, Stage};
 use crate::workload::{PART_ALIGNMENT, Slot, dim};
 
 /// Weights and scales of each matrix, and the activations' integers and scales, to the sums of each matrix, [`apart`] elements
 /// after the last one's. Sizes: rows `n0`, `n1` and so on, `blocks`, `block`.
 static OP: Op = Op {
-    plan: |dims, target| stages::plan(&each(dims), &[], target),
+    plan: |dims, target| each(dims).plan(target),
     cpu,
-    limits: Some(|dims| each(dims).iter().find_map(Stage::refusal)),
+    limits: Some(|dims| each(dims).refusal()),
 };
 
 /// Elements from one matrix's first sum to the next one's: parts of buffers may begin there, in f32 and narrowed to f16.
@@ -47,7 +47,7 @@ fn rows(dims: &Dims) -> impl Iterator<Item = usize> {
     (0..).map_while(|matrix| dims.get(&format!("n{matrix}")).map(|rows| *rows as usize))
 }
 
-fn each(dims: &Dims) -> Vec<Stage> {
+fn each(dims: &Dims) -> Sequence {
     let [blocks, block] = ["blocks", "block"].map(|name| (name, dim(dims, name)));
     let matrices = rows(dims).zip(firsts(rows(dims))).enumerate();
     let x = 2 * rows(dims).count();
@@ -57,7 +57,7 @@ fn each(dims: &Dims) -> Vec<Stage> {
         let inputs = [2 * matrix, 2 * matrix + 1, x, x + 1].map(Slot::Input);
         Stage::of(&super::WORKLOAD, &[("n", rows), blocks, block], &inputs, sums)
     };
-    matrices.map(stage).collect()
+    Sequence::new(matrices.map(stage).collect(), vec![], 1)
 }
 
 fn cpu(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {

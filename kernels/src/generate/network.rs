@@ -98,7 +98,7 @@ pub(super) fn program(config: &Config, request: &Request) -> Result<(Program, In
     let network = Network::new(config, request, &mut inputs);
     let phases = vec![network.prompt(), network.token()];
     let outputs = vec![(SINGLE * config.model.vocab) as u64, SINGLE as u64];
-    let program = Program::new(inputs.sizes.clone(), outputs, network.scratch(), phases)?;
+    let program = Program::new(inputs.sizes.clone(), outputs, &network.scratch(), phases)?;
     Ok((program, inputs))
 }
 

@@ -5,7 +5,7 @@ use attest::spec::Dims;
 use super::BLOCK;
 use crate::gemv_q4::abreast;
 use crate::llama::Model;
-use crate::stages::{self, Stage};
+use crate::stages::{Last, Sequence, Stage};
 use crate::workload::{Plan, Slot, Target, dim};
 use crate::{attention_decode_f16, embedding_gather_f16, gemm_q4, rmsnorm_f16, rope_f16, swiglu_f16};
 use crate::{narrow, quantize, residual};
@@ -63,24 +63,22 @@ struct Network<'a> {
 }
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let network = Network::of(dims);
-    stages::plan(&network.stages(), &network.scratch(), target)
+    sequence(dims).plan(target)
 }
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    static LAST: Last = Last::none();
+    LAST.of(dims, sequence).run(inputs, outputs);
+}
+
+fn sequence(dims: &Dims) -> Sequence {
     let network = Network::of(dims);
-    stages::run(
-        &network.stages(),
-        inputs,
-        outputs,
-        OUTPUTS,
-        network.scratch().len(),
-    );
+    Sequence::new(network.stages(), network.scratch().to_vec(), OUTPUTS)
 }
 
 /// What a stage cannot run.
 pub(super) fn limits(dims: &Dims) -> Option<String> {
-    Network::of(dims).stages().iter().find_map(Stage::refusal)
+    sequence(dims).refusal()
 }
 
 impl<'a> Network<'a> {

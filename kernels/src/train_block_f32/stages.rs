@@ -10,18 +10,25 @@ use super::turn::{TO_HEADS, TO_TOKENS, TURN, TURNED};
 use super::{Sizes, WEIGHTS};
 use crate::matmul::Order::{AcrossK, AlongK};
 use crate::matmul::{Operand, Order, Product};
-use crate::stages::{self, Stage};
+use crate::stages::{Last, Sequence, Stage};
 use crate::workload::{Plan, Slot, Target};
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let sizes = Sizes::of(dims);
-    stages::plan(&Block::alone(sizes).stages(), &scratch(sizes, 1), target)
+    sequence(dims).plan(target)
 }
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    static LAST: Last = Last::none();
+    LAST.of(dims, sequence).run(inputs, outputs);
+}
+
+fn sequence(dims: &Dims) -> Sequence {
     let sizes = Sizes::of(dims);
-    let own = scratch(sizes, 1).len();
-    stages::run(&Block::alone(sizes).stages(), inputs, outputs, 2 + WEIGHTS, own);
+    Sequence::new(
+        Block::alone(sizes).stages(),
+        scratch(sizes, 1).to_vec(),
+        2 + WEIGHTS,
+    )
 }
 
 /// A block, and where its arrays are. Those between its stages are the first of the scratch.

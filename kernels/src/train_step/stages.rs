@@ -7,7 +7,7 @@ use super::loss::LOSS;
 use super::{GROUPS, Network, STATES};
 use crate::matmul::Order::{AcrossK, AlongK};
 use crate::matmul::Product;
-use crate::stages::{self, Op, Stage};
+use crate::stages::{Last, Op, Sequence, Stage};
 use crate::train_block_f32::stages::{Block, norm, norm_back, norm_weight};
 use crate::train_block_f32::{BUFFERS, scratch};
 use crate::workload::{Plan, Slot, Target};
@@ -41,14 +41,21 @@ const DTABLE: Slot = Slot::Scratch(BUFFERS + 8);
 const FLOAT: u64 = size_of::<f32>() as u64;
 
 pub(super) fn plan(dims: &Dims, target: Target) -> Plan {
-    let network = Network::of(dims);
-    stages::plan(&network.stages(), &network.scratch(), target)
+    sequence(dims).plan(target)
 }
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
+    static LAST: Last = Last::none();
+    LAST.of(dims, sequence).run(inputs, outputs);
+}
+
+fn sequence(dims: &Dims) -> Sequence {
     let network = Network::of(dims);
-    let (count, own) = (1 + GROUPS.len() * STATES.len(), network.scratch().len());
-    stages::run(&network.stages(), inputs, outputs, count, own);
+    Sequence::new(
+        network.stages(),
+        network.scratch(),
+        1 + GROUPS.len() * STATES.len(),
+    )
 }
 
 /// The weights of a group.
@@ -194,19 +201,18 @@ mod tests {
     const SEED: [u8; 32] = [5; 32];
 
     /// What the check says of outputs that these stages made.
-    fn verdict(dims: &Dims, inputs: &[Vec<u8>], stages: &[Stage]) -> Result<(), String> {
+    fn verdict(dims: &Dims, inputs: &[Vec<u8>], stages: Vec<Stage>) -> Result<(), String> {
         let workload = &super::super::WORKLOAD;
-        let network = Network::of(dims);
         let outputs = workload.spec.outputs.iter().map(|output| bytes(output, dims));
-        let plan = stages::plan(&network.stages(), &network.scratch(), CPU);
         let mut buffers: Vec<Vec<u8>> = outputs
-            .chain(plan.scratch)
+            .chain(plan(dims, CPU).scratch)
             .map(|bytes| vec![0; bytes as usize])
             .collect();
         let sources: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let mut targets: Vec<&mut [u8]> = buffers.iter_mut().map(Vec::as_mut_slice).collect();
-        let count = workload.spec.outputs.len();
-        stages::run(stages, &sources, &mut targets, count, network.scratch().len());
+        let whole = sequence(dims);
+        let count = whole.outputs;
+        Sequence::new(stages, whole.scratch, count).run(&sources, &mut targets);
         buffers.truncate(count);
         let checked = check(workload, dims, inputs, &buffers, &SEED);
         checked.map(drop).map_err(|mismatch| mismatch.to_string())
@@ -222,11 +228,11 @@ mod tests {
     fn a_stage_left_out_is_noticed_whichever_it_is() {
         let (dims, inputs) = case();
         let network = Network::of(&dims);
-        assert_eq!(verdict(&dims, &inputs, &network.stages()), Ok(()));
+        assert_eq!(verdict(&dims, &inputs, network.stages()), Ok(()));
         for index in 0..network.stages().len() {
             let mut stages = network.stages();
             stages.remove(index);
-            assert!(verdict(&dims, &inputs, &stages).is_err(), "without stage {index}");
+            assert!(verdict(&dims, &inputs, stages).is_err(), "without stage {index}");
         }
     }
 
@@ -245,7 +251,7 @@ mod tests {
             terms += 1;
             stage.dims.insert("added".to_owned(), 0);
             assert!(
-                verdict(&dims, &inputs, &stages).is_err(),
+                verdict(&dims, &inputs, stages).is_err(),
                 "without the term of stage {index}"
             );
         }
@@ -274,7 +280,7 @@ mod tests {
             };
             used += 1;
             inputs_of[place] = wrong;
-            assert!(verdict(&dims, &inputs, &stages).is_err(), "stage {index}");
+            assert!(verdict(&dims, &inputs, stages).is_err(), "stage {index}");
         }
         // Nine forwards, nine backwards and one update of each layer.
         assert_eq!(used, network.layers * 19);
