@@ -13,7 +13,7 @@ use crate::wide::wide;
 pub(crate) const BLOCK: usize = 32;
 pub(crate) const BLOCK_BYTES: usize = BLOCK / 2;
 
-/// Rows of weights, or of activations, that are summed side by side.
+/// Rows whose lanes are added up together: of weights one after the other, of activations side by side.
 pub(crate) const ROWS: usize = 4;
 
 /// Blocks whose scales fill a vector.
@@ -56,17 +56,14 @@ pub(crate) struct Rows<'a> {
     y: &'a mut [f32],
 }
 
-/// Products of some rows with a row of activations, which is as long as each of them: of several streams of equally many rows,
-/// which are read side by side.
-pub(crate) fn of_streams<const N: usize>(mut streams: [Rows<'_>; N], x: &Activations<'_>) {
-    grouped_of_streams(&mut streams, x);
+/// Products of some rows with a row of activations, which is as long as each of them.
+pub(crate) fn of_rows(rows: Rows<'_>, x: &Activations<'_>) {
+    let rows = grouped_of_rows(rows, x);
     if x.rest.is_empty() {
         return;
     }
-    for stream in streams {
-        for row in 0..stream.y.len() {
-            stream.y[row] += rest_sum(stream.row(row, x.blocks()), x);
-        }
+    for row in 0..rows.y.len() {
+        rows.y[row] += rest_sum(rows.row(row, x.blocks()), x);
     }
 }
 
@@ -76,7 +73,8 @@ pub(crate) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]
     std::array::from_fn(|token| grouped[token] + rest_sum(w, x[token]))
 }
 
-fn grouped_of_streams<const N: usize>(streams: &mut [Rows<'_>; N], x: &Activations<'_>) {
+/// What the groups give; gives the rows back.
+fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         #[allow(
@@ -84,13 +82,12 @@ fn grouped_of_streams<const N: usize>(streams: &mut [Rows<'_>; N], x: &Activatio
             reason = "calling a function for AVX2 is unsafe without the check just made"
         )]
         // SAFETY: the processor has AVX2, FMA and F16C.
-        return unsafe { x86::of_streams(streams, x) };
+        return unsafe { x86::of_rows(rows, x) };
     }
-    for stream in streams {
-        for row in 0..stream.y.len() {
-            stream.y[row] = grouped_sum(stream.row(row, x.blocks()), &x.groups);
-        }
+    for row in 0..rows.y.len() {
+        rows.y[row] = grouped_sum(rows.row(row, x.blocks()), &x.groups);
     }
+    rows
 }
 
 fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; N] {
@@ -135,19 +132,6 @@ impl<'a> Rows<'a> {
     pub(crate) fn new([blocks, scales]: [&'a [u8]; 2], y: &'a mut [f32]) -> Self {
         let (blocks, scales) = (bytemuck::cast_slice(blocks), bytemuck::cast_slice(scales));
         Self { blocks, scales, y }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.y.len()
-    }
-
-    /// The first `rows`, each of so many blocks, and the others.
-    pub(crate) fn split_at(self, rows: usize, blocks: usize) -> (Self, Self) {
-        let (y, rest_y) = self.y.split_at_mut(rows);
-        let (of_rows, rest) = self.blocks.split_at(rows * blocks);
-        let (scales, rest_scales) = self.scales.split_at(rows * blocks);
-        let part = |blocks, scales, y| Self { blocks, scales, y };
-        (part(of_rows, scales, y), part(rest, rest_scales, rest_y))
     }
 
     /// Parts of so many rows, each of so many blocks.
@@ -248,24 +232,26 @@ mod tests {
     /// With scales of 1 every sum is an integer that f32 holds, so any order gives the same.
     const ONES: [u16; GROUP] = [0x3C00; GROUP];
 
-    /// Of a row alone in each stream.
-    fn of_rows<const N: usize>(w: [(&[Block], &[u16]); N], x: &Activations<'_>) -> [f32; N] {
-        let mut sums = [f32::NAN; N];
-        let mut places = sums.iter_mut();
-        let streams = w.map(|(blocks, scales)| Rows {
-            blocks,
-            scales,
-            y: std::slice::from_mut(places.next().expect("as many")),
-        });
-        of_streams(streams, x);
-        sums
+    fn of_all<const N: usize>(w: [(&[Block], &[u16]); N], x: &Activations<'_>) -> [f32; N] {
+        let (blocks, scales) = (
+            w.map(|(blocks, _)| blocks).concat(),
+            w.map(|(_, scales)| scales).concat(),
+        );
+        let mut y = [f32::NAN; N];
+        let rows = Rows {
+            blocks: &blocks,
+            scales: &scales,
+            y: &mut y,
+        };
+        of_rows(rows, x);
+        y
     }
 
     fn expect_one_sum(w: &[Block; GROUP], x: &[[i8; BLOCK]; GROUP]) {
         let want: i32 = w.iter().zip(x).map(|(w, x)| integer_sum(w, x)).sum();
         let x = Activations::new(x, &ONES);
         assert_eq!(x.groups[0].sum_with(w, &ONES), want as f32);
-        assert_eq!(of_rows([(w, &ONES); ROWS], &x), [want as f32; ROWS]);
+        assert_eq!(of_all([(w, &ONES); ROWS + 1], &x), [want as f32; ROWS + 1]);
         assert_eq!(of_tokens(Weights::new(w, &ONES), [&x; ROWS]), [want as f32; ROWS]);
     }
 
@@ -290,7 +276,7 @@ mod tests {
         let w: [_; ROWS] = std::array::from_fn(|row| (&w[part(row)], &scales[part(row)]));
         let x: [_; ROWS] = std::array::from_fn(|row| Activations::new(&x[part(row)], &scales[part(row)]));
         for x in &x {
-            assert_eq!(of_rows(w, x), w.map(|w| of_rows([w], x)[0]));
+            assert_eq!(of_all(w, x), w.map(|w| of_all([w], x)[0]));
         }
         for w in w.map(|(blocks, scales)| Weights::new(blocks, scales)) {
             assert_eq!(

@@ -69,12 +69,16 @@ pub(crate) fn sum_of_lanes(lanes: std::arch::x86_64::__m256) -> f32 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// Asks for the cache line that lies `ahead` bytes after the start of some elements, be there one or not.
+/// Bytes between what is read of memory in its order and what is fetched: past the end of a page of 4 KiB, where the processor
+/// stops fetching ahead by itself, well before that end is reached, and more than memory's latency takes.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const AHEAD: usize = 3072;
+
+/// Asks for a cache line, be there one or not.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) fn fetch<T>(elements: &[T], ahead: usize) {
+pub(crate) fn fetch<T>(line: *const T) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    let line = elements.as_ptr().wrapping_byte_add(ahead);
     #[allow(unsafe_code, reason = "prefetching takes a raw pointer")]
     // SAFETY: prefetching reads nothing and takes any address.
     unsafe {

@@ -1,5 +1,5 @@
-//! On the CPU: four rows side by side, each the next of its own part of the task, widened in registers. That makes four streams
-//! far apart for the processor to fetch ahead: neighbours, or more of them, are read more slowly.
+//! On the CPU: tasks of neighbouring rows, widened in registers and read in the order of memory. One stream a thread, fetched far
+//! ahead, is read faster than several.
 
 use attest::spec::Dims;
 use half::f16;
@@ -8,13 +8,11 @@ use rayon::prelude::*;
 use crate::halves::widen;
 use crate::workload::dim;
 
-/// Rows that are summed side by side.
-const STREAMS: usize = 4;
-
-/// Rows of one task: 256 KiB of weights where a row has 4096.
-const ROWS: usize = 8 * STREAMS;
+/// Bytes of weights of a task: few, so that threads end together.
+const TASK: usize = 64 << 10;
 
 /// Halves of a cache line.
+#[cfg(target_arch = "x86_64")]
 const LINE: usize = 32;
 
 pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
@@ -23,44 +21,37 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let mut x = vec![0.0; k];
     widen(bytemuck::cast_slice(inputs[1]), &mut x);
     let y: &mut [f32] = bytemuck::cast_slice_mut(outputs[0]);
-    y.par_chunks_mut(ROWS)
-        .zip(w.par_chunks(ROWS * k))
+    let rows = (TASK / (size_of::<u16>() * k)).max(1);
+    y.par_chunks_mut(rows)
+        .zip(w.par_chunks(rows * k))
         .with_max_len(1)
-        .for_each(|(y, w)| rows(y, w, &x));
+        .for_each(|(y, w)| {
+            for (y, w) in y.iter_mut().zip(w.chunks(k)) {
+                *y = product(w, &x);
+            }
+        });
 }
 
-fn rows(y: &mut [f32], w: &[u16], x: &[f32]) {
-    let row = |row: usize| &w[row * x.len()..][..x.len()];
-    let part = y.len() / STREAMS;
-    for at in 0..part {
-        let sums = sums(
-            std::array::from_fn::<_, STREAMS, _>(|stream| row(stream * part + at)),
-            x,
-        );
-        for (stream, sum) in sums.into_iter().enumerate() {
-            y[stream * part + at] = sum;
-        }
-    }
-    for (at, y) in y.iter_mut().enumerate().skip(part * STREAMS) {
-        [*y] = sums([row(at)], x);
-    }
-}
-
-/// Products of some rows with `x`.
-fn sums<const ROWS: usize>(w: [&[u16]; ROWS], x: &[f32]) -> [f32; ROWS] {
+/// Of a row with `x`.
+fn product(w: &[u16], x: &[f32]) -> f32 {
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
-        let (x_lines, x_rest) = x.as_chunks();
-        let split = w.map(|w| w.as_chunks());
+        let ((lines, rest), (x_lines, x_rest)) = (w.as_chunks(), x.as_chunks());
         #[allow(
             unsafe_code,
-            reason = "calling a function for AVX2 is unsafe without the check just made"
+            reason = "calling a function for AVX2 or AVX-512 is unsafe without the check just made"
         )]
-        // SAFETY: the processor has AVX2, FMA and F16C.
-        let lines = unsafe { x86::sums(split.map(|(lines, _)| lines), x_lines) };
-        return std::array::from_fn(|row| lines[row] + sum(split[row].1, x_rest));
+        // SAFETY: the processor has AVX2, FMA and F16C, or AVX-512 as well.
+        let sums = unsafe {
+            if x86::is_wide() {
+                x86::wide_product(lines, x_lines)
+            } else {
+                x86::product(lines, x_lines)
+            }
+        };
+        return sums + sum(rest, x_rest);
     }
-    w.map(|w| sum(w, x))
+    sum(w, x)
 }
 
 fn sum(w: &[u16], x: &[f32]) -> f32 {
@@ -70,16 +61,16 @@ fn sum(w: &[u16], x: &[f32]) -> f32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{__m128i, _mm256_add_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_setzero_ps};
+    use std::arch::x86_64::{
+        __m128i, __m256, __m256i, _mm256_add_ps, _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_setzero_ps,
+        _mm512_cvtph_ps, _mm512_fmadd_ps, _mm512_setzero_ps,
+    };
 
     use super::LINE;
-    use crate::wide::{fetch, sum_of_lanes};
+    use crate::wide::{AHEAD, fetch, sum_of_lanes};
 
     /// Halves that are widened together.
     const LANES: usize = 8;
-
-    /// Bytes between what is read of a row and what is fetched: with the other streams' what memory's latency takes.
-    const AHEAD: usize = 512;
 
     pub(super) fn is_available() -> bool {
         is_x86_feature_detected!("avx2")
@@ -87,27 +78,73 @@ mod x86 {
             && is_x86_feature_detected!("f16c")
     }
 
-    /// Two vectors of sums a row. Without closures: their code would not be made for these features.
+    /// Each vector of a line has sums of its own.
     #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn sums<const ROWS: usize>(w: [&[[u16; LINE]]; ROWS], x: &[[f32; LINE]]) -> [f32; ROWS] {
-        let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
-        for (at, x) in x.iter().enumerate() {
-            for w in w {
-                fetch(&w[at], AHEAD);
-            }
-            for (vector, x) in x.as_chunks::<LANES>().0.iter().enumerate() {
-                for row in 0..ROWS {
-                    let halves = w[row][at].as_chunks::<LANES>().0[vector];
-                    let wide = _mm256_cvtph_ps(bytemuck::cast::<_, __m128i>(halves));
-                    let sum = &mut sums[row][vector % 2];
-                    *sum = _mm256_fmadd_ps(wide, bytemuck::cast(*x), *sum);
-                }
+    pub(super) fn product(w: &[[u16; LINE]], x: &[[f32; LINE]]) -> f32 {
+        let mut sums = [_mm256_setzero_ps(); LINE / LANES];
+        for (w, x) in w.iter().zip(x) {
+            fetch(w.as_ptr().wrapping_byte_add(AHEAD));
+            let vectors = w.as_chunks::<LANES>().0.iter().zip(x.as_chunks::<LANES>().0);
+            for (sum, (w, x)) in sums.iter_mut().zip(vectors) {
+                let wide = _mm256_cvtph_ps(bytemuck::cast::<_, __m128i>(*w));
+                *sum = _mm256_fmadd_ps(wide, bytemuck::cast(*x), *sum);
             }
         }
-        let mut totals = [0.0; ROWS];
-        for (total, [even, odd]) in totals.iter_mut().zip(sums) {
-            *total = sum_of_lanes(_mm256_add_ps(even, odd));
+        total(sums)
+    }
+
+    pub(super) fn is_wide() -> bool {
+        is_x86_feature_detected!("avx512f")
+    }
+
+    /// [`product`] to the bit in half as many instructions, which weights that a cache holds would wait for.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn wide_product(w: &[[u16; LINE]], x: &[[f32; LINE]]) -> f32 {
+        let mut sums = [_mm512_setzero_ps(); LINE / (2 * LANES)];
+        for (w, x) in w.iter().zip(x) {
+            fetch(w.as_ptr().wrapping_byte_add(AHEAD));
+            let vectors = w
+                .as_chunks::<{ 2 * LANES }>()
+                .0
+                .iter()
+                .zip(x.as_chunks::<{ 2 * LANES }>().0);
+            for (sum, (w, x)) in sums.iter_mut().zip(vectors) {
+                let wide = _mm512_cvtph_ps(bytemuck::cast::<_, __m256i>(*w));
+                *sum = _mm512_fmadd_ps(wide, bytemuck::cast(*x), *sum);
+            }
         }
-        totals
+        total(bytemuck::cast(sums))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn total([a, b, c, d]: [__m256; LINE / LANES]) -> f32 {
+        sum_of_lanes(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)))
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use attest::exact::stream::{Form, bytes};
+
+    use super::*;
+
+    #[test]
+    fn wider_registers_give_the_same_bits() {
+        if !x86::is_available() || !x86::is_wide() {
+            return;
+        }
+        let drawn = |name, form, count| bytes(&[3; 32], name, form, count);
+        for lines in [1, 2, 7, 128] {
+            let (w, x) = (
+                drawn("w", Form::F16, lines * LINE),
+                drawn("x", Form::F32, lines * LINE),
+            );
+            let (w, x) = (bytemuck::cast_slice(&w), bytemuck::cast_slice(&x));
+            #[allow(unsafe_code, reason = "as in `product`")]
+            // SAFETY: the processor has AVX2, FMA, F16C and AVX-512.
+            let [narrow, wide] = unsafe { [x86::product(w, x), x86::wide_product(w, x)] };
+            assert_eq!(narrow.to_bits(), wide.to_bits(), "{lines} lines");
+        }
     }
 }

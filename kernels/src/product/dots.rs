@@ -201,7 +201,7 @@ mod x86 {
     use std::arch::x86_64::{_mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps};
 
     use super::{Element, LANES, WIDE};
-    use crate::wide::sum_of_lanes;
+    use crate::wide::{fetch, sum_of_lanes};
 
     /// # Safety
     /// The processor has AVX2 and F16C.
@@ -216,7 +216,8 @@ mod x86 {
         }
     }
 
-    /// Sums of products of H rows, packed, with W rows of `k` elements.
+    /// Sums of products of H rows, packed, with W rows of `k` elements. As many rows after those are fetched ahead: of each only
+    /// a part is read, at whose end the processor foresees no more.
     ///
     /// # Safety
     /// The processor has AVX2, FMA and F16C, and each row `vectors` vectors.
@@ -228,8 +229,14 @@ mod x86 {
         k: usize,
         vectors: usize,
     ) {
+        let vectors_of_a_line = const { 64 / (LANES * size_of::<E>()) };
         let mut sums = [[_mm256_setzero_ps(); W]; H];
         for vector in 0..vectors {
+            if vector % vectors_of_a_line == 0 {
+                for column in W..2 * W {
+                    fetch(b.wrapping_add(column * k + vector * LANES));
+                }
+            }
             let mut wide = [_mm256_setzero_ps(); W];
             // SAFETY: the vectors are there, as the caller promises.
             unsafe {

@@ -9,64 +9,30 @@ use std::arch::x86_64::{
 };
 
 use super::{Activations, BLOCK_BYTES, Block, GROUP, Group, ROWS, Rows, Weights};
-use crate::wide::fetch;
+use crate::wide::{AHEAD, fetch};
 
 const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
 
-/// Bytes of blocks, and of scales, between what is read of a row and what is fetched: with the other streams' what memory's
-/// latency takes.
-const AHEAD: usize = 512;
+/// As far in rows as [`AHEAD`] of blocks.
 const SCALES_AHEAD: usize = AHEAD / (BLOCK_BYTES / 2);
 
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
+/// One row after the other, in the order of memory.
 #[target_feature(enable = "avx2,fma,f16c")]
-pub(super) fn of_streams<const N: usize>(streams: &mut [Rows<'_>; N], x: &Activations<'_>) {
+pub(super) fn of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
     let blocks = x.blocks();
-    if let [a, b, c, d] = &mut streams[..] {
-        for row in 0..a.y.len() {
-            let w = (
-                &a.row(row, blocks),
-                &b.row(row, blocks),
-                &c.row(row, blocks),
-                &d.row(row, blocks),
-            );
-            let sums = sums_of_lanes(of_rows(w, &x.groups));
-            [a.y[row], b.y[row], c.y[row], d.y[row]] = sums;
+    for first in (0..rows.y.len()).step_by(ROWS) {
+        let count = ROWS.min(rows.y.len() - first);
+        let mut sums = [_mm256_setzero_ps(); ROWS];
+        for (row, sum) in sums[..count].iter_mut().enumerate() {
+            *sum = of_row(&rows.row(first + row, blocks), &x.groups);
         }
-        return;
+        rows.y[first..][..count].copy_from_slice(&sums_of_lanes(sums)[..count]);
     }
-    for stream in streams {
-        for row in 0..stream.y.len() {
-            let sum = of_row(&stream.row(row, blocks), &x.groups);
-            let none = _mm256_setzero_ps();
-            [stream.y[row], ..] = sums_of_lanes([sum, none, none, none]);
-        }
-    }
-}
-
-/// Sums in eight lanes, of four rows. Written out: the compiler unrolls no loop of this size, and would keep sums and rows in
-/// memory.
-#[inline]
-#[target_feature(enable = "avx2,fma,f16c")]
-fn of_rows(
-    (a, b, c, d): (&Weights<'_>, &Weights<'_>, &Weights<'_>, &Weights<'_>),
-    x: &[Group],
-) -> [__m256; 4] {
-    let mut sums = [_mm256_setzero_ps(); 4];
-    let (a, a_scales) = (&a.groups[..x.len()], &a.scales[..x.len()]);
-    let (b, b_scales) = (&b.groups[..x.len()], &b.scales[..x.len()]);
-    let (c, c_scales) = (&c.groups[..x.len()], &c.scales[..x.len()]);
-    let (d, d_scales) = (&d.groups[..x.len()], &d.scales[..x.len()]);
-    for (at, x) in x.iter().enumerate() {
-        sums[0] = read_group((&a[at], &a_scales[at]), x, sums[0]);
-        sums[1] = read_group((&b[at], &b_scales[at]), x, sums[1]);
-        sums[2] = read_group((&c[at], &c_scales[at]), x, sums[2]);
-        sums[3] = read_group((&d[at], &d_scales[at]), x, sums[3]);
-    }
-    sums
+    rows
 }
 
 #[inline]
@@ -106,8 +72,10 @@ fn sums_of_lanes([a, b, c, d]: [__m256; ROWS]) -> [f32; ROWS] {
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
 fn read_group((w, scales): (&[Block; GROUP], &[u16; GROUP]), x: &Group, sum: __m256) -> __m256 {
-    w.chunks(BLOCKS_OF_A_LINE).for_each(|line| fetch(line, AHEAD));
-    fetch(scales, SCALES_AHEAD);
+    for line in w.chunks(BLOCKS_OF_A_LINE) {
+        fetch(line.as_ptr().wrapping_byte_add(AHEAD));
+    }
+    fetch(scales.as_ptr().wrapping_byte_add(SCALES_AHEAD));
     let [sum] = add_group((w, scales), [x], [sum]);
     sum
 }
