@@ -3,7 +3,7 @@
 use super::cpu::Tensors;
 use super::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::x86::{Register, is_available};
+use super::lanes::x86::{Register, WIDE, Wide, is_available, is_wide};
 use super::page::{Ahead, Page, Place};
 use super::{PAGE, SPLIT, Shape, VECTOR};
 use crate::exp::exp;
@@ -21,6 +21,8 @@ pub(super) struct Desk {
     group: usize,
     /// Elements of a token in a cache.
     token: usize,
+    /// Elements of a vector of `q`.
+    vector: usize,
     /// Queries in f32, row by row, and those of each set with their vectors beside each other.
     rows: Vec<f32>,
     q: Vec<f32>,
@@ -49,6 +51,7 @@ impl Desk {
     ) -> bool {
         (self.head, self.group) = (shape.head, shape.group());
         self.token = shape.kvheads * shape.head;
+        self.vector = vector_of(shape.head);
         let queries = kvheads * self.group;
         self.weights.resize(queries * SPLIT, 0.0);
         let first = (sequence * shape.heads + kvhead * self.group) * self.head;
@@ -73,7 +76,7 @@ impl Desk {
         for (rows, q) in { self.rows.chunks_exact(group) }.zip(self.q.chunks_exact_mut(group)) {
             for (first, count) in sets(self.group) {
                 let part = first * self.head..(first + count) * self.head;
-                put_beside(&rows[part.clone()], &mut q[part], count);
+                put_beside(&rows[part.clone()], &mut q[part], [count, self.vector]);
             }
         }
     }
@@ -86,12 +89,27 @@ impl Desk {
             fn vectors(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
                 desk.work_with::<Register>(tensors, scale, sums, stats);
             }
+            #[target_feature(enable = "avx512f,avx2,fma,f16c")]
+            fn wide_vectors(
+                desk: &mut Desk,
+                tensors: &Tensors,
+                scale: f32,
+                sums: &mut [f32],
+                stats: &mut [f32],
+            ) {
+                desk.work_with::<Wide>(tensors, scale, sums, stats);
+            }
             #[allow(
                 unsafe_code,
-                reason = "calling a function for F16C is unsafe without the check just made"
+                reason = "calling a function for F16C or AVX-512 is unsafe without the check just made"
             )]
-            // SAFETY: the processor has AVX2, FMA and F16C.
-            return unsafe { vectors(self, tensors, scale, sums, stats) };
+            // SAFETY: the processor has AVX2, FMA and F16C, and AVX-512 where `vector_of` says so.
+            return unsafe {
+                match self.vector {
+                    WIDE => wide_vectors(self, tensors, scale, sums, stats),
+                    _ => vectors(self, tensors, scale, sums, stats),
+                }
+            };
         }
         self.work_with::<[f32; VECTOR]>(tensors, scale, sums, stats);
     }
@@ -154,13 +172,22 @@ fn weigh_all(weights: &mut [f32], [group, keys]: [usize; 2], scale: f32, stats: 
     }
 }
 
+/// Elements of a vector of a head of so many.
+fn vector_of(_head: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_available() && is_wide() && _head.is_multiple_of(WIDE) {
+        return WIDE;
+    }
+    VECTOR
+}
+
 /// The vectors of `count` rows one after the other: the first of each row, then the second of each.
-fn put_beside(rows: &[f32], beside: &mut [f32], count: usize) {
+fn put_beside(rows: &[f32], beside: &mut [f32], [count, vector]: [usize; 2]) {
     let head = rows.len() / count;
-    let beside: &mut [[f32; VECTOR]] = beside.as_chunks_mut().0;
     for (row, vectors) in rows.chunks_exact(head).enumerate() {
-        for (at, vector) in vectors.as_chunks().0.iter().enumerate() {
-            beside[at * count + row] = *vector;
+        let places = beside.chunks_exact_mut(vector).skip(row).step_by(count);
+        for (place, vector) in places.zip(vectors.chunks_exact(vector)) {
+            place.copy_from_slice(vector);
         }
     }
 }
@@ -219,6 +246,8 @@ fn share(lanes: &mut [f32; LANES], queries: usize, f: impl Fn(f32, f32) -> f32) 
 
 #[cfg(test)]
 mod tests {
+    use attest::exact::stream::{Form, bytes};
+
     use super::*;
 
     #[test]
@@ -239,6 +268,59 @@ mod tests {
                 assert!((f64::from(total) - want).abs() < 1e-5 * want);
             }
             assert!((0..KEYS).all(|key| beside[4 * key + query] == alone[key]));
+        }
+    }
+
+    /// Sums and statistics of a split in lanes of `L`, `vector` of them.
+    fn split_by<L: Lanes>(vector: usize, shape: Shape, tensors: &Tensors) -> Vec<f32> {
+        let mut desk = Desk::default();
+        assert!(desk.lay_out(shape, tensors, [0, 0, 0], shape.kvheads));
+        desk.vector = vector;
+        desk.take_queries(tensors.q);
+        let mut sums = vec![f32::NAN; shape.heads * shape.head];
+        let mut stats = vec![f32::NAN; 2 * shape.heads];
+        desk.work_with::<L>(tensors, shape.scale(), &mut sums, &mut stats);
+        sums.extend(stats);
+        sums
+    }
+
+    /// Six queries of a head: four beside each other and two alone. Heads of one, two, three and four wide vectors and more.
+    #[test]
+    fn lanes_of_any_width_give_the_same() {
+        for head in [16, 32, 48, 64, 112, 128] {
+            let (keys, kvheads) = (37, 2);
+            let shape = Shape {
+                batch: 1,
+                heads: 6 * kvheads,
+                kvheads,
+                head,
+                seqpages: 3,
+            };
+            let drawn = |name, count| bytes(&[4; 32], name, Form::F16, count);
+            let cache = 3 * PAGE * kvheads * head;
+            let [q, k, v]: [Vec<u16>; 3] = [("q", shape.heads * head), ("k", cache), ("v", cache)]
+                .map(|(name, count)| bytemuck::cast_slice(&drawn(name, count)).to_vec());
+            let tensors = Tensors {
+                q: &q,
+                kpages: &k,
+                vpages: &v,
+                table: &[2, 0, 1],
+                lengths: &[keys],
+            };
+            let want = split_by::<[f32; VECTOR]>(VECTOR, shape, &tensors);
+            let expect_near = |got: &[f32]| {
+                for (got, want) in got.iter().zip(&want) {
+                    assert!((got - want).abs() < 1e-4, "head {head}: {got} for {want}");
+                }
+            };
+            #[cfg(target_arch = "x86_64")]
+            if is_available() {
+                expect_near(&split_by::<Register>(VECTOR, shape, &tensors));
+                if is_wide() {
+                    expect_near(&split_by::<Wide>(WIDE, shape, &tensors));
+                }
+            }
+            expect_near(&want);
         }
     }
 

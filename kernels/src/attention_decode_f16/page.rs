@@ -1,10 +1,9 @@
 //! One page of keys or of values of one head, with some of its queries: rows that are worked on side by side, their elements
 //! beside each other.
 
-use super::VECTOR;
 use super::lanes::Lanes;
 
-/// Keys, and vectors of values, that are worked on side by side.
+/// Keys that are worked on side by side.
 const PAIR: usize = 2;
 
 /// Where the tokens of a page stand in a cache, one after the other.
@@ -73,11 +72,11 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Vectors of each token, from element `at` of the head on.
+    /// Vectors of each token, `elements` of the head from the one at `at` on.
     #[inline(always)]
-    fn vectors(&self, at: usize) -> impl Iterator<Item = &'a [[u16; VECTOR]]> {
+    fn vectors<L: Lanes>(&self, at: usize, elements: usize) -> impl Iterator<Item = &'a [L::Halves]> {
         let tokens = self.tokens[at..].chunks(self.token).take(self.count);
-        tokens.map(|token| token.as_chunks().0)
+        tokens.map(move |token| bytemuck::cast_slice(&token[..elements]))
     }
 
     /// Products of each key with `ROWS` queries, whose vectors lie beside each other, to `ROWS` scores for each key.
@@ -88,9 +87,9 @@ impl<'a> Page<'a> {
         weights: &mut [f32],
         ahead: &mut Ahead,
     ) {
-        let q = q.as_chunks().0.as_chunks().0;
+        let q = bytemuck::cast_slice::<f32, L::Singles>(q).as_chunks().0;
         let (pairs, last) = weights.as_chunks_mut().0[..self.count].as_chunks_mut::<PAIR>();
-        let mut keys = self.vectors(0);
+        let mut keys = self.vectors::<L>(0, self.head);
         for (weights, (a, b)) in pairs
             .iter_mut()
             .zip(std::iter::from_fn(|| keys.next().zip(keys.next())))
@@ -102,7 +101,10 @@ impl<'a> Page<'a> {
         }
         if let [last] = last {
             ahead.fetch::<L>();
-            let key = self.vectors(0).nth(self.count - 1).expect("the last");
+            let key = self
+                .vectors::<L>(0, self.head)
+                .nth(self.count - 1)
+                .expect("the last");
             [*last, _] = dots::<L, ROWS>(q, [key, key]);
         }
     }
@@ -116,16 +118,19 @@ impl<'a> Page<'a> {
         ahead: &mut Ahead,
     ) {
         let weights = weights.as_chunks().0;
-        const STEP: usize = PAIR * VECTOR;
-        let even = self.head - self.head % STEP;
-        for at in (0..even).step_by(STEP) {
-            for _ in 0..self.count * STEP / self.head {
+        let mut at = 0;
+        while at < self.head {
+            let vectors = ((self.head - at) / lanes::<L>()).min(L::VECTORS);
+            let vectors = if vectors == 3 { 2 } else { vectors };
+            for _ in 0..self.count * vectors * lanes::<L>() / self.head {
                 ahead.fetch::<L>();
             }
-            self.columns::<L, ROWS, PAIR>(weights, sums, at);
-        }
-        if even < self.head {
-            self.columns::<L, ROWS, 1>(weights, sums, even);
+            match vectors {
+                4 => self.columns::<L, ROWS, 4>(weights, sums, at),
+                2 => self.columns::<L, ROWS, 2>(weights, sums, at),
+                _ => self.columns::<L, ROWS, 1>(weights, sums, at),
+            }
+            at += vectors * lanes::<L>();
         }
     }
 
@@ -137,17 +142,15 @@ impl<'a> Page<'a> {
         sums: &mut [f32],
         at: usize,
     ) {
+        let elements = VECTORS * lanes::<L>();
         let mut mine = [[L::ZERO; VECTORS]; ROWS];
         for (row, mine) in mine.iter_mut().enumerate() {
-            let (vectors, _) = sums[row * self.head + at..][..VECTORS * VECTOR].as_chunks();
+            let vectors: &[L::Singles] = bytemuck::cast_slice(&sums[row * self.head + at..][..elements]);
             for (sum, vector) in mine.iter_mut().zip(vectors) {
                 *sum = L::read(vector);
             }
         }
-        for (weights, vectors) in weights.iter().zip(self.vectors(at)) {
-            let Some(vectors) = vectors.first_chunk::<VECTORS>() else {
-                break;
-            };
+        for (weights, vectors) in weights.iter().zip(self.vectors::<L>(at, elements)) {
             let mut wide = [L::ZERO; VECTORS];
             for (wide, vector) in wide.iter_mut().zip(vectors) {
                 *wide = L::widen(vector);
@@ -160,7 +163,8 @@ impl<'a> Page<'a> {
             }
         }
         for (row, mine) in mine.iter().enumerate() {
-            let (vectors, _) = sums[row * self.head + at..][..VECTORS * VECTOR].as_chunks_mut();
+            let vectors: &mut [L::Singles] =
+                bytemuck::cast_slice_mut(&mut sums[row * self.head + at..][..elements]);
             for (sum, vector) in mine.iter().zip(vectors) {
                 sum.write(vector);
             }
@@ -168,10 +172,15 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Elements of a vector.
+const fn lanes<L: Lanes>() -> usize {
+    size_of::<L::Singles>() / size_of::<f32>()
+}
+
 #[inline(always)]
 fn dots<L: Lanes, const ROWS: usize>(
-    q: &[[[f32; VECTOR]; ROWS]],
-    [a, b]: [&[[u16; VECTOR]]; PAIR],
+    q: &[[L::Singles; ROWS]],
+    [a, b]: [&[L::Halves]; PAIR],
 ) -> [[f32; ROWS]; PAIR] {
     let mut sums = [[L::ZERO; ROWS]; PAIR];
     for (q, (a, b)) in q.iter().zip(a.iter().zip(b)) {
