@@ -2,6 +2,8 @@
 //! those of `gemv.q4.v1`.
 
 #[cfg(target_arch = "x86_64")]
+mod vnni;
+#[cfg(target_arch = "x86_64")]
 mod x86;
 
 use half::f16;
@@ -37,8 +39,9 @@ pub(crate) struct Activations<'a> {
     rest_scales: &'a [u16],
 }
 
-/// Eight blocks in four pairs of neighbours.
+/// Eight blocks in four pairs of neighbours, on cache lines.
 #[derive(Clone, Copy, Default)]
+#[repr(align(64))]
 struct Group {
     /// Of each pair the activations that low nibbles meet, and those that high ones do.
     low: [[i8; BLOCK]; GROUP / 2],
@@ -91,6 +94,15 @@ fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
 }
 
 fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; N] {
+    #[cfg(target_arch = "x86_64")]
+    if vnni::is_available() {
+        #[allow(
+            unsafe_code,
+            reason = "calling a function for AVX-512 is unsafe without the check just made"
+        )]
+        // SAFETY: the processor has AVX-512 with its instructions for bytes and for their dot products.
+        return unsafe { vnni::of_tokens(w, x) };
+    }
     #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         #[allow(
@@ -253,6 +265,16 @@ mod tests {
         assert_eq!(x.groups[0].sum_with(w, &ONES), want as f32);
         assert_eq!(of_all([(w, &ONES); ROWS + 1], &x), [want as f32; ROWS + 1]);
         assert_eq!(of_tokens(Weights::new(w, &ONES), [&x; ROWS]), [want as f32; ROWS]);
+        #[cfg(target_arch = "x86_64")]
+        if x86::is_available() {
+            #[allow(
+                unsafe_code,
+                reason = "as in `grouped_of_tokens`, of processors without AVX-512"
+            )]
+            // SAFETY: the processor has AVX2, FMA and F16C.
+            let sums = unsafe { x86::of_tokens(Weights::new(w, &ONES), [&x.groups[..]; ROWS]) };
+            assert_eq!(sums, [want as f32; ROWS]);
+        }
     }
 
     #[test]

@@ -120,8 +120,8 @@ impl<'a> Page<'a> {
         let weights = weights.as_chunks().0;
         let mut at = 0;
         while at < self.head {
-            let vectors = ((self.head - at) / lanes::<L>()).min(L::VECTORS);
-            let vectors = if vectors == 3 { 2 } else { vectors };
+            let left = (self.head - at) / lanes::<L>();
+            let vectors = 1 << left.min(L::VECTORS).ilog2();
             for _ in 0..self.count * vectors * lanes::<L>() / self.head {
                 ahead.fetch::<L>();
             }

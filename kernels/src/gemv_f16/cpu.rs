@@ -1,5 +1,5 @@
-//! On the CPU: tasks of neighbouring rows, widened in registers and read in the order of memory. One stream a thread, fetched far
-//! ahead, is read faster than several.
+//! On the CPU: tasks of neighbouring rows, widened in registers and read in the order of memory. One stream a thread, fetched
+//! far ahead, is read faster than several.
 
 use attest::spec::Dims;
 use half::f16;

@@ -216,8 +216,8 @@ mod x86 {
         }
     }
 
-    /// Sums of products of H rows, packed, with W rows of `k` elements. As many rows after those are fetched ahead: of each only
-    /// a part is read, at whose end the processor foresees no more.
+    /// Sums of products of H rows, packed, with W rows of `k` elements. As many rows after those are fetched ahead: of each
+    /// only a part is read, at whose end the processor foresees no more.
     ///
     /// # Safety
     /// The processor has AVX2, FMA and F16C, and each row `vectors` vectors.
