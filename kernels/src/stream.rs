@@ -102,10 +102,6 @@ fn map_lines<const N: usize, const M: usize>(
     0
 }
 
-/// Elements of an input that are fetched ahead of their use.
-#[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 128;
-
 /// A line of each output is made in registers and stored by two instructions.
 ///
 /// # Safety
@@ -118,11 +114,14 @@ unsafe fn map_lines_avx2<const PAST_CACHE: bool, const N: usize, const M: usize>
     from: [*const f32; M],
     map: impl Map<N, M>,
 ) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps};
+    use std::arch::x86_64::{_mm256_loadu_ps, _mm256_storeu_ps, _mm256_stream_ps};
+
+    use crate::wide::{AHEAD, fetch};
+
     const LANES: usize = LINE / 2;
     for first in (0..lines * LINE).step_by(LINE) {
         for from in from {
-            _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(first + AHEAD).cast());
+            fetch(from.wrapping_add(first).wrapping_byte_add(AHEAD));
         }
         // SAFETY: inside the arrays, as the caller promises; the processor has AVX2.
         unsafe {
