@@ -37,7 +37,7 @@ pub(crate) struct Stage {
 
 /// Stages in their order, and the buffers between them.
 pub(crate) struct Sequence {
-    pub(crate) stages: Vec<Stage>,
+    stages: Vec<Stage>,
     /// Bytes of the composite's own buffers; behind them stand those that stages need, which share theirs because they run one
     /// after the other.
     pub(crate) scratch: Vec<u64>,

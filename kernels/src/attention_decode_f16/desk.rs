@@ -246,6 +246,7 @@ fn share(lanes: &mut [f32; LANES], queries: usize, f: impl Fn(f32, f32) -> f32) 
 
 #[cfg(test)]
 mod tests {
+    #[cfg(target_arch = "x86_64")]
     use attest::exact::stream::{Form, bytes};
 
     use super::*;
@@ -272,6 +273,7 @@ mod tests {
     }
 
     /// Sums and statistics of a split in lanes of `L`, `vector` of them.
+    #[cfg(target_arch = "x86_64")]
     fn split_by<L: Lanes>(vector: usize, shape: Shape, tensors: &Tensors) -> Vec<f32> {
         let mut desk = Desk::default();
         assert!(desk.lay_out(shape, tensors, [0, 0, 0], shape.kvheads));
@@ -285,6 +287,7 @@ mod tests {
     }
 
     /// Six queries of a head: four beside each other and two alone. Heads of one, two, three and four wide vectors and more.
+    #[cfg(target_arch = "x86_64")]
     #[test]
     fn lanes_of_any_width_give_the_same() {
         for head in [16, 32, 48, 64, 112, 128] {
@@ -313,14 +316,12 @@ mod tests {
                     assert!((got - want).abs() < 1e-4, "head {head}: {got} for {want}");
                 }
             };
-            #[cfg(target_arch = "x86_64")]
             if is_available() {
                 expect_near(&split_by::<Register>(VECTOR, shape, &tensors));
                 if is_wide() {
                     expect_near(&split_by::<Wide>(WIDE, shape, &tensors));
                 }
             }
-            expect_near(&want);
         }
     }
 
