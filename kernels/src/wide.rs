@@ -74,14 +74,16 @@ pub(crate) fn sum_of_lanes(lanes: std::arch::x86_64::__m256) -> f32 {
 #[cfg(target_arch = "x86_64")]
 pub(crate) const AHEAD: usize = 3072;
 
-/// Asks for a cache line, be there one or not.
-#[cfg(target_arch = "x86_64")]
+/// Asks for a cache line that is read later, be there one or not.
 #[inline(always)]
 pub(crate) fn fetch<T>(line: *const T) {
-    use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+    #[cfg(target_arch = "x86_64")]
     #[allow(unsafe_code, reason = "prefetching takes a raw pointer")]
     // SAFETY: prefetching reads nothing and takes any address.
     unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(line.cast());
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }

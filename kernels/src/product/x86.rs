@@ -2,6 +2,7 @@
 //! of 16 registers; of 14 rows and 32 columns with AVX-512, where they fill 31 of 32.
 
 use super::tile::{Multiply, Tile};
+use crate::wide::fetch;
 
 /// Defines a module of three tiles over one kind of vector.
 macro_rules! tiles {
@@ -85,7 +86,7 @@ macro_rules! multiply {
                 for (row, [left, right]) in tile.iter_mut().enumerate() {
                     let c = c.add(row * stride);
                     // The next tile down is the next to be multiplied.
-                    _mm_prefetch::<_MM_HINT_T0>(c.wrapping_add(ROWS * stride).cast());
+                    fetch(c.wrapping_add(ROWS * stride));
                     if !first {
                         *left = $load(c.cast());
                         *right = $load(c.add(LANES).cast());

@@ -10,7 +10,7 @@ use sha2::block_api::compress256;
 
 use super::keys_of;
 use crate::tree::{self, HASH};
-use crate::wide::wide;
+use crate::wide::{fetch, wide};
 use crate::workload::dim;
 
 type Words = [u32; 8];
@@ -103,25 +103,8 @@ wide! {
                 for word in 0..8 {
                     state[word] = mixed[word].wrapping_add(mixed[(word + 1) % 8].rotate_left(13));
                 }
-                prefetch(&table[state[0] as usize & last]);
+                fetch(&raw const table[state[0] as usize & last]);
             }
         }
     }
-}
-
-/// Asks for an entry that is read later.
-#[inline(always)]
-#[cfg_attr(
-    target_arch = "x86_64",
-    allow(unsafe_code, reason = "a prefetch takes a raw pointer")
-)]
-fn prefetch(entry: &Words) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is part of x86-64, and the entry may be read.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(entry).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = entry;
 }
