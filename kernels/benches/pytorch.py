@@ -8,15 +8,19 @@ Of each operation every way that PyTorch has (types, memory formats, fused or no
 the fastest is kept; stderr says which. A way whose first run takes over a second and five times as long as the fastest is not
 run again. Inputs are random; sizes are those of the workload that is compared.
 
+Operations on halves are also run in f32 and in bf16, on the same values. A way is kept only if it errs at most twice as much
+as PyTorch's halves do, against its own f64: a faster answer that is less exact is timed, and said not to be comparable.
+
 matmul N                                         C = A * transpose(B), N x N, f32
-attention TOKENS HEADS KVHEADS HEAD              causal, grouped queries
-conv2d BATCH SIDE CIN COUT KERNEL STRIDE PAD     square images
+attention TOKENS HEADS KVHEADS HEAD              causal, grouped queries, halves
+conv2d BATCH SIDE CIN COUT KERNEL STRIDE PAD     square images, halves
 adamw N                                          one step on one tensor, f32
 block TOKENS HIDDEN HEADS KVHEADS HEAD FFN       one block of a network of Llama's form, forwards and backwards, f32
-prefill TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB   a network of Llama's form, to the logits of the last token
+prefill TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB   a network of Llama's form, halves, to the logits of the last token
 step TOKENS LAYERS HIDDEN HEADS KVHEADS HEAD FFN VOCAB      one step of training the same, f32: all gradients and AdamW
 """
 
+import copy
 import sys
 import time
 
@@ -26,30 +30,39 @@ from torch.nn import functional as F
 TRIALS = 3
 HOPELESS = 5
 HOPELESS_SECONDS = 1
+INEXACT = 2
+
+EXACT, SINGLE, HALF = torch.float64, torch.float32, torch.float16
+KINDS = EXACT, SINGLE, HALF, torch.bfloat16
+
+
+def halves(*shape):
+    return (torch.rand(*shape) * 2 - 1).to(HALF)
 
 
 def matmul(n):
     a, b = torch.rand(n, n) * 2 - 1, torch.rand(n, n) * 2 - 1
     c = torch.empty(n, n)
-    yield "f32", lambda: torch.mm(a, b.T, out=c)
+    yield SINGLE, "", lambda: torch.mm(a, b.T, out=c)
 
 
 def attention(tokens, heads, kvheads, head):
-    for kind in (torch.float32, torch.float16, torch.bfloat16):
-        q = torch.randn(1, heads, tokens, head, dtype=kind)
-        k, v = (torch.randn(1, kvheads, tokens, head, dtype=kind) for _ in range(2))
+    normal = lambda heads: torch.randn(1, heads, tokens, head).to(HALF)
+    inputs = normal(heads), normal(kvheads), normal(kvheads)
+    for kind in KINDS:
+        q, k, v = (x.to(kind) for x in inputs)
         grouped = heads != kvheads
-        yield str(kind), lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
+        yield kind, "", lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
         wide_k, wide_v = (x.repeat_interleave(heads // kvheads, 1) for x in (k, v))
-        yield f"{kind}, keys repeated", lambda q=q, k=wide_k, v=wide_v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        yield kind, "keys repeated", lambda q=q, k=wide_k, v=wide_v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
 
 
 def conv2d(batch, side, cin, cout, kernel, stride, pad):
-    for kind in (torch.float32, torch.float16, torch.bfloat16):
+    x, w = halves(batch, cin, side, side), halves(cout, cin, kernel, kernel)
+    for kind in KINDS:
         for layout in (torch.contiguous_format, torch.channels_last):
-            x = (torch.rand(batch, cin, side, side) * 2 - 1).to(kind).to(memory_format=layout)
-            w = (torch.rand(cout, cin, kernel, kernel) * 2 - 1).to(kind).to(memory_format=layout)
-            yield f"{kind} {layout}", lambda x=x, w=w: F.conv2d(x, w, stride=stride, padding=pad)
+            pair = (tensor.to(kind).to(memory_format=layout) for tensor in (x, w))
+            yield kind, str(layout), lambda x=next(pair), w=next(pair): F.conv2d(x, w, stride=stride, padding=pad)
 
 
 def adamw(n):
@@ -57,26 +70,35 @@ def adamw(n):
         p = torch.nn.Parameter(torch.rand(n) * 2 - 1)
         p.grad = torch.rand(n) * 2 - 1
         step = torch.optim.AdamW([p], lr=1e-3, betas=(0.9, 0.95), eps=1e-8, weight_decay=0.1, **way).step
-        yield str(way), step
+        yield SINGLE, str(way), step
 
 
 class Network:
     """Of Llama's form: a prompt's rows behind the last block."""
 
     def __init__(self, kind, tokens, layers, hidden, heads, kvheads, head, ffn, vocab):
-        weight = lambda *shape: (torch.rand(*shape) * 2 - 1).mul(3**0.5 / shape[-1] ** 0.5).to(kind)
+        weight = lambda *shape: ((torch.rand(*shape) * 2 - 1) * (3 / shape[-1]) ** 0.5).to(kind)
+        norm = lambda: (torch.rand(hidden) + 0.5).to(kind)
         self.stack = [
             (
-                weight(hidden), weight(heads * head, hidden), weight(kvheads * head, hidden), weight(kvheads * head, hidden),
-                weight(hidden, heads * head), weight(hidden), weight(ffn, hidden), weight(ffn, hidden), weight(hidden, ffn),
+                norm(), weight(heads * head, hidden), weight(kvheads * head, hidden), weight(kvheads * head, hidden),
+                weight(hidden, heads * head), norm(), weight(ffn, hidden), weight(ffn, hidden), weight(hidden, ffn),
             )
             for _ in range(layers)
         ]
-        self.embedding, self.norm, self.logits = weight(vocab, hidden), weight(hidden), weight(vocab, hidden)
+        self.embedding, self.norm, self.logits = weight(vocab, hidden), norm(), weight(vocab, hidden)
         self.ids = torch.randint(vocab, (tokens,))
         self.sizes = tokens, hidden, head, heads != kvheads
         angles = torch.arange(tokens)[:, None] * 500000.0 ** (-torch.arange(0, head, 2) / head)
         self.cos, self.sin = (x[:, None, :].to(kind) for x in (angles.cos(), angles.sin()))
+
+    def to(self, kind):
+        """The same network in another kind."""
+        other = copy.copy(self)
+        other.stack = [[weight.to(kind) for weight in block] for block in self.stack]
+        for name in ("embedding", "norm", "logits", "cos", "sin"):
+            setattr(other, name, getattr(self, name).to(kind))
+        return other
 
     def weights(self):
         return [self.embedding, self.norm, self.logits, *(weight for block in self.stack for weight in block)]
@@ -116,13 +138,14 @@ def block(tokens, *sizes):
         with torch.enable_grad():
             return torch.autograd.grad(network.block(x, network.stack[0]), leaves, dy)
 
-    yield "f32", both
+    yield SINGLE, "", both
 
 
 def prefill(*sizes):
-    for kind in (torch.float32, torch.bfloat16, torch.float16):
-        network = Network(kind, *sizes)
-        yield str(kind), lambda network=network: network.scores(network.rows()[-1])
+    drawn = Network(HALF, *sizes)
+    for kind in KINDS:
+        network = drawn.to(kind)
+        yield kind, "", lambda network=network: network.scores(network.rows()[-1])
 
 
 def step(*sizes):
@@ -139,29 +162,51 @@ def step(*sizes):
             loss.backward()
             adamw.step()
 
-        yield f"{way}, gradients made anew: {anew}", one
+        yield SINGLE, f"{way}, gradients made anew: {anew}", one
 
 
-def seconds(run):
+def timed(run):
     start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    result = run()
+    return time.perf_counter() - start, result
+
+
+def error(result, exact):
+    """Root of the mean square, of that of the exact result."""
+    return ((result.to(EXACT) - exact).norm() / exact.norm()).item()
+
+
+def ways(operation, sizes):
+    """The ways that run here: name, run, seconds of the first run, and whether its result may be compared."""
+    exact = mark = None
+    for kind, way, run in globals()[operation](*sizes):
+        name = f"{operation} {kind} {way}".strip()
+        try:
+            first, result = timed(run)
+        except RuntimeError as refusal:
+            print(f"  {name}: {refusal}", file=sys.stderr)
+            continue
+        if kind is EXACT:
+            exact = result
+            continue
+        comparable = True
+        if exact is not None:
+            errs = error(result, exact)
+            mark = mark or (errs if kind is HALF else None)
+            comparable = kind is SINGLE or mark is not None and errs <= INEXACT * mark
+            name += f" (errs {errs:.1e})"
+        yield name, run, first, comparable
 
 
 def fastest(operation, sizes):
     best = None
-    for name, run in globals()[operation](*sizes):
-        try:
-            first = seconds(run)
-        except RuntimeError as error:
-            print(f"  {operation} {name}: {error}", file=sys.stderr)
-            continue
+    for name, run, first, comparable in ways(operation, sizes):
         if best is not None and first > max(HOPELESS_SECONDS, HOPELESS * best[0]):
-            print(f"  {operation} {name}: {first * 1e3:.2f} ms at first", file=sys.stderr)
+            print(f"  {name}: {first * 1e3:.2f} ms at first", file=sys.stderr)
             continue
-        taken = min(seconds(run) for _ in range(TRIALS))
-        print(f"  {operation} {name}: {taken * 1e3:.2f} ms", file=sys.stderr)
-        if best is None or taken < best[0]:
+        taken = min(timed(run)[0] for _ in range(TRIALS))
+        print(f"  {name}: {taken * 1e3:.2f} ms{'' if comparable else ', not comparable'}", file=sys.stderr)
+        if comparable and (best is None or taken < best[0]):
             best = taken, run
     return best[1]
 
