@@ -39,6 +39,10 @@ const TASK_PIXELS: RangeInclusive<usize> = 120..=336;
 /// Tasks a thread, so that a thread that was held up does not hold up the others.
 const TASKS_A_THREAD: usize = 12;
 
+/// Stretches of whole lines a thread from which on one more of them for a thread than for another costs less than the lines
+/// that are widened twice where stretches end anywhere.
+const LINES_A_THREAD: usize = 64;
+
 thread_local! {
     /// Kept from call to call: fresh pages cost more than packing does.
     static WEIGHTS: RefCell<Option<Buffer>> = const { RefCell::new(None) };
@@ -169,13 +173,20 @@ impl<'a> Job<'a> {
 
     /// Splits the output by pixels first, and by channels where the pixels are too few for all threads.
     fn multiply(&self, weights: &[u32], y: Output) {
-        let unit = self.unit();
+        let threads = rayon::current_num_threads();
+        let unit = self.unit(threads);
         let units = self.pixels.div_ceil(unit);
-        let wanted = TASKS_A_THREAD * rayon::current_num_threads();
+        let wanted = TASKS_A_THREAD * threads;
         let depth = self.blocks().map(|channels| channels.len()).max().unwrap_or(1);
         let pixels = (TASK_WORDS / depth).clamp(*TASK_PIXELS.start(), *TASK_PIXELS.end());
-        let down = self.pixels.div_ceil(pixels).min(units);
-        let across = wanted.div_ceil(down).min(self.panels());
+        // As many for each thread.
+        let (down, across) = match self.pixels.div_ceil(pixels).min(units) {
+            down if down >= wanted => (down.next_multiple_of(threads).min(units), 1),
+            down => {
+                let across = wanted.div_ceil(down).next_multiple_of(threads);
+                (down, across.min(self.panels()))
+            }
+        };
         // Rayon splits a range once for each thread and steals whole parts: without a limit three tasks are one.
         (0..down * across)
             .into_par_iter()
@@ -191,13 +202,13 @@ impl<'a> Job<'a> {
             });
     }
 
-    /// Pixels that tasks have a multiple of: whole tiles, and whole lines where few of them make whole tiles. Lines that two
-    /// tasks share are seen by both, with as many above and below as the kernel has.
-    fn unit(&self) -> usize {
+    /// Pixels that tasks have a multiple of: whole tiles, and whole lines where few of them make whole tiles and there are many of
+    /// those. Lines that two tasks share are seen by both, with as many above and below as the kernel has.
+    fn unit(&self, threads: usize) -> usize {
         let rows = self.tile.rows;
         let lines = (1..=rows).find(|lines| (lines * self.owidth).is_multiple_of(rows));
         let pixels = lines.unwrap_or(rows) * self.owidth;
-        if pixels <= *TASK_PIXELS.end() {
+        if pixels <= *TASK_PIXELS.end() && self.pixels >= LINES_A_THREAD * threads * pixels {
             pixels
         } else {
             rows

@@ -89,7 +89,7 @@ type Multiply = unsafe fn(
     pixels: &[*const f32; MOST_ROWS],
     b: *const u32,
     sums: &mut Sums,
-    y: Option<Halves>,
+    y: Option<&Halves>,
 );
 
 pub(super) struct Tile {
@@ -117,11 +117,12 @@ impl Tile {
         assert!(taps.reach() <= pixels.left);
         assert!(b.len() == taps.lines * taps.length * self.columns);
         assert!(sums.words.len() >= (self.rows - 1) * sums.stride + self.columns);
-        let whole = y.filter(|y| y.rows == self.rows && y.columns == self.columns);
+        // By reference: a copy would wait for the stores of the tile before.
+        let whole = (y.as_ref()).filter(|y| y.rows == self.rows && y.columns == self.columns);
         // SAFETY: constructors check for the instructions; the assertions bound what is read and written, but for `y`, which is
         // as large as the tile.
         unsafe { (self.multiply)(taps, &pixels.tiles[tile], b.as_ptr(), &mut sums, whole) };
-        let Some(y) = y.filter(|_| whole.is_none()) else {
+        let (None, Some(y)) = (whole, &y) else {
             return;
         };
         for (row, sums) in sums.words.chunks(sums.stride).take(y.rows).enumerate() {
@@ -208,7 +209,7 @@ macro_rules! tile {
                 pixels: &[*const f32; MOST_ROWS],
                 b: *const u32,
                 sums: &mut Sums,
-                y: Option<Halves>,
+                y: Option<&Halves>,
             ) {
                 // SAFETY: the contract of `Multiply`.
                 unsafe {
