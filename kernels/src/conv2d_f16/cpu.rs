@@ -147,28 +147,34 @@ impl<'a> Job<'a> {
             .map(move |start| start..cin.min(start + size))
     }
 
-    /// Panels of one block of input channels lie side by side, in each tap after tap.
+    /// Panels of one block of input channels lie side by side, in each tap after tap. All blocks of a panel are packed at once, tap
+    /// by tap: so weights are read in their order.
     fn pack(&self, weights: &[f16], packed: &mut [u32]) {
         let (taps, width, k) = (self.taps(), self.tile.columns, self.taps() * self.cin);
         let mut rest = packed;
-        let mut blocks = Vec::new();
+        let mut panels: Vec<Vec<(Range<usize>, &mut [u32])>> = Vec::new();
+        panels.resize_with(self.panels(), Vec::new);
         for channels in self.blocks() {
             let (block, after) = rest.split_at_mut(taps * channels.len() * self.panels() * width);
-            blocks.push((channels, block));
+            let words = block.chunks_exact_mut(taps * channels.len() * width);
+            for (panel, words) in panels.iter_mut().zip(words) {
+                panel.push((channels.clone(), words));
+            }
             rest = after;
         }
-        let panels = blocks.into_par_iter().flat_map(|(channels, block)| {
-            let length = taps * channels.len() * width;
-            let panels = block.par_chunks_mut(length).enumerate();
-            panels.map(move |(index, words)| (channels.clone(), index, words))
-        });
-        panels.for_each(|(channels, index, words)| {
-            let rows = index * width..self.cout.min((index + 1) * width);
-            for (tap, words) in words.chunks_exact_mut(channels.len() * width).enumerate() {
-                let steps = tap * self.cin + channels.start..tap * self.cin + channels.end;
-                panel(words, width, weights, k, rows.clone(), steps, self.tile.vectors);
-            }
-        });
+        panels
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(index, mut blocks)| {
+                let rows = index * width..self.cout.min((index + 1) * width);
+                for tap in 0..taps {
+                    for (channels, words) in &mut blocks {
+                        let words = &mut words[tap * channels.len() * width..][..channels.len() * width];
+                        let steps = tap * self.cin + channels.start..tap * self.cin + channels.end;
+                        panel(words, width, weights, k, rows.clone(), steps, self.tile.vectors);
+                    }
+                }
+            });
     }
 
     /// Splits the output by pixels first, and by channels where the pixels are too few for all threads.

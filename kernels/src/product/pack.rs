@@ -7,7 +7,7 @@ use half::{bf16, f16};
 
 use crate::fp8::E4m3;
 use crate::matmul::Order;
-use crate::wide::wide;
+use crate::wide::{fetch, wide};
 
 /// An element type and the 32-bit word that a step of k takes from it.
 pub(crate) trait Element: Copy + Send + Sync {
@@ -250,6 +250,11 @@ pub(crate) fn panel<E: Element>(
     }
 }
 
+/// Bytes between what is read of a row and what is fetched: a panel's rows are as many streams, too many for the processor to fetch
+/// ahead by itself, and taken in turn, so that few bytes of each are much time.
+#[cfg(target_arch = "x86_64")]
+const AHEAD: usize = 512;
+
 /// Packs blocks of eight steps and returns how many steps that were.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,f16c")]
@@ -301,6 +306,7 @@ unsafe fn turn<E: Element>(source: *const E, k: usize, height: usize, target: *m
         let mut rows = [_mm256_setzero_ps(); 8];
         for (row, words) in rows.iter_mut().enumerate().take(height) {
             *words = E::words(source.add(row * k));
+            fetch(source.add(row * k).wrapping_byte_add(AHEAD));
         }
         let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
         let low = [(r0, r1), (r2, r3), (r4, r5), (r6, r7)].map(|(a, b)| _mm256_unpacklo_ps(a, b));
