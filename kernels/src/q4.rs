@@ -79,6 +79,15 @@ pub(crate) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]
 /// What the groups give; gives the rows back.
 fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
     #[cfg(target_arch = "x86_64")]
+    if vnni::is_available() {
+        #[allow(
+            unsafe_code,
+            reason = "calling a function for AVX-512 is unsafe without the check just made"
+        )]
+        // SAFETY: the processor has AVX-512 with its instructions for bytes and for their dot products.
+        return unsafe { vnni::of_rows(rows, x) };
+    }
+    #[cfg(target_arch = "x86_64")]
     if x86::is_available() {
         #[allow(
             unsafe_code,
@@ -245,6 +254,14 @@ mod tests {
     const ONES: [u16; GROUP] = [0x3C00; GROUP];
 
     fn of_all<const N: usize>(w: [(&[Block], &[u16]); N], x: &Activations<'_>) -> [f32; N] {
+        of_all_by(of_rows, w, x)
+    }
+
+    fn of_all_by<const N: usize>(
+        of_rows: impl Fn(Rows<'_>, &Activations<'_>),
+        w: [(&[Block], &[u16]); N],
+        x: &Activations<'_>,
+    ) -> [f32; N] {
         let (blocks, scales) = (
             w.map(|(blocks, _)| blocks).concat(),
             w.map(|(_, scales)| scales).concat(),
@@ -274,6 +291,11 @@ mod tests {
             // SAFETY: the processor has AVX2, FMA and F16C.
             let sums = unsafe { x86::of_tokens(Weights::new(w, &ONES), [&x.groups[..]; ROWS]) };
             assert_eq!(sums, [want as f32; ROWS]);
+            #[allow(unsafe_code, reason = "as in `grouped_of_rows`, of the same")]
+            // SAFETY: as above.
+            let of_rows = |rows: Rows<'_>, x: &Activations<'_>| _ = unsafe { x86::of_rows(rows, x) };
+            let sums = of_all_by(of_rows, [(w, &ONES); ROWS + 1], &x);
+            assert_eq!(sums, [want as f32; ROWS + 1]);
         }
     }
 

@@ -1,5 +1,7 @@
 //! With AVX-512 and its dot products of bytes: two tokens in a register.
 
+mod rows;
+
 use std::arch::x86_64::{
     __m512, __m512i, _mm_add_ps, _mm_hadd_ps, _mm256_add_ps, _mm256_castps256_ps128, _mm256_cvtph_ps,
     _mm256_extractf128_ps, _mm512_add_epi32, _mm512_and_si512, _mm512_castpd_ps, _mm512_castps_pd,
@@ -12,6 +14,8 @@ use std::arch::x86_64::{
 
 use super::{Block, GROUP, Group, Weights};
 use crate::wide::{AHEAD, fetch};
+
+pub(super) use rows::of_rows;
 
 pub(super) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
