@@ -5,13 +5,11 @@
 //! divisor, `tokens`, the rows of a sample, and `vector`, the index of the vector that is meant, or of the first of two.
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
 use crate::elements::f16s;
 use crate::exp::exp;
-use crate::halves::map_into;
+use crate::halves::{map_into, narrow, widen};
 use crate::stages::Op;
 use crate::wide::{sum_of, wide};
 use crate::workload::{Kernel, Launch, Plan, Slot, Target, dim};
@@ -134,9 +132,9 @@ fn modulate(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     rows.for_each_init(
         || vec![0.0; cols],
         |wide, (row, (y, x))| {
-            x.reinterpret_cast::<f16>().convert_to_f32_slice(wide);
+            widen(x, wide);
             modulate_row(wide, &shifts[row / tokens], &scales[row / tokens]);
-            y.reinterpret_cast_mut::<f16>().convert_from_f32_slice(wide);
+            narrow(wide, y);
         },
     );
 }
@@ -150,10 +148,10 @@ fn gated(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     rows.for_each_init(
         || [vec![0.0; cols], vec![0.0; cols]],
         |[wide, added], (row, (y, (x, branch)))| {
-            x.reinterpret_cast::<f16>().convert_to_f32_slice(wide);
-            branch.reinterpret_cast::<f16>().convert_to_f32_slice(added);
+            widen(x, wide);
+            widen(branch, added);
             add_gated(wide, added, &gates[row / tokens]);
-            y.reinterpret_cast_mut::<f16>().convert_from_f32_slice(wide);
+            narrow(wide, y);
         },
     );
 }

@@ -9,6 +9,8 @@ mod x86;
 use half::f16;
 
 use crate::halves::widen;
+#[cfg(target_arch = "x86_64")]
+use crate::wide::has_avx2;
 use crate::wide::wide;
 
 /// Weights of a block.
@@ -88,7 +90,7 @@ fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
         return unsafe { vnni::of_rows(rows, x) };
     }
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
+    if has_avx2() {
         #[allow(
             unsafe_code,
             reason = "calling a function for AVX2 is unsafe without the check just made"
@@ -113,7 +115,7 @@ fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; 
         return unsafe { vnni::of_tokens(w, x) };
     }
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
+    if has_avx2() {
         #[allow(
             unsafe_code,
             reason = "calling a function for AVX2 is unsafe without the check just made"
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!(of_all([(w, &ONES); ROWS + 1], &x), [want as f32; ROWS + 1]);
         assert_eq!(of_tokens(Weights::new(w, &ONES), [&x; ROWS]), [want as f32; ROWS]);
         #[cfg(target_arch = "x86_64")]
-        if x86::is_available() {
+        if has_avx2() {
             #[allow(
                 unsafe_code,
                 reason = "as in `grouped_of_tokens`, of processors without AVX-512"

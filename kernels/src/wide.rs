@@ -25,6 +25,18 @@ macro_rules! wide {
 }
 pub(crate) use wide;
 
+/// Whether the processor has AVX2, FMA and F16C.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
+}
+
+/// Whether it has AVX-512's foundation too.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    has_avx2() && is_x86_feature_detected!("avx512f")
+}
+
 /// Sum of `f` over `values`: f32 in each of 32 lanes over stretches of 4096, f64 between stretches.
 #[inline(always)]
 pub(crate) fn sum_of(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {

@@ -3,12 +3,14 @@
 use super::cpu::Tensors;
 use super::lanes::Lanes;
 #[cfg(target_arch = "x86_64")]
-use super::lanes::x86::{Register, WIDE, Wide, is_available, is_wide};
+use super::lanes::x86::{Register, WIDE, Wide};
 use super::page::{Ahead, Page, Place};
 use super::{PAGE, SPLIT, Shape, VECTOR};
 use crate::exp::exp;
 use crate::halves::widen;
 use crate::wide::wide;
+#[cfg(target_arch = "x86_64")]
+use crate::wide::{has_avx2, has_avx512};
 
 /// Queries that are worked on side by side: a set.
 const QUERIES: usize = 4;
@@ -84,7 +86,7 @@ impl Desk {
     /// Weighted sums of the values, and of each query the largest score and the sum of its weights.
     pub(super) fn work(&mut self, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
         #[cfg(target_arch = "x86_64")]
-        if is_available() {
+        if has_avx2() {
             #[target_feature(enable = "avx2,fma,f16c")]
             fn vectors(desk: &mut Desk, tensors: &Tensors, scale: f32, sums: &mut [f32], stats: &mut [f32]) {
                 desk.work_with::<Register>(tensors, scale, sums, stats);
@@ -175,7 +177,7 @@ fn weigh_all(weights: &mut [f32], [group, keys]: [usize; 2], scale: f32, stats: 
 /// Elements of a vector of a head of so many.
 fn vector_of(_head: usize) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if is_available() && is_wide() && _head.is_multiple_of(WIDE) {
+    if has_avx512() && _head.is_multiple_of(WIDE) {
         return WIDE;
     }
     VECTOR
@@ -316,9 +318,9 @@ mod tests {
                     assert!((got - want).abs() < 1e-4, "head {head}: {got} for {want}");
                 }
             };
-            if is_available() {
+            if has_avx2() {
                 expect_near(&split_by::<Register>(VECTOR, shape, &tensors));
-                if is_wide() {
+                if has_avx512() {
                     expect_near(&split_by::<Wide>(WIDE, shape, &tensors));
                 }
             }

@@ -82,7 +82,7 @@ impl Lanes for [f32; VECTOR] {
 pub(super) mod x86 {
     #![allow(
         unsafe_code,
-        reason = "vector instructions, of processors that `is_available` has found to have them"
+        reason = "vector instructions, of processors that `has_avx2` has found to have them"
     )]
 
     use std::arch::x86_64::{
@@ -96,20 +96,10 @@ pub(super) mod x86 {
 
     use super::{Lanes, VECTOR};
 
-    pub(in super::super) fn is_available() -> bool {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-    }
-
     /// Lanes of the widest register.
     pub(in super::super) const WIDE: usize = 2 * VECTOR;
 
-    pub(in super::super) fn is_wide() -> bool {
-        is_x86_feature_detected!("avx512f")
-    }
-
-    /// A register. Made only where [`is_available`], by callers that are compiled for such processors.
+    /// A register. Made only where [`has_avx2`](crate::wide::has_avx2), by callers that are compiled for such processors.
     #[derive(Clone, Copy)]
     pub(in super::super) struct Register(__m256);
 

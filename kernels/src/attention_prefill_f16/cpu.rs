@@ -12,12 +12,13 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
+use half::slice::HalfBitsSliceExt as _;
 use rayon::prelude::*;
 
 use super::Sizes;
 use crate::aligned::Buffer;
 use crate::exp::exp_lanes;
+use crate::halves::{narrow, widen};
 use crate::product::{Tile, panel};
 use crate::wide::wide;
 
@@ -146,8 +147,7 @@ impl Layout {
         wide[head] = 1.0;
         for key in 0..keys {
             let start = ((first + key) * self.sizes.kvheads + kvhead) * head;
-            let halves: &[f16] = v[start..start + head].reinterpret_cast();
-            halves.convert_to_f32_slice(&mut wide[..head]);
+            widen(&v[start..start + head], &mut wide[..head]);
             let wide: &[u32] = bytemuck::cast_slice(&wide[..self.depth]);
             let panels = words.chunks_exact_mut(keys * rows);
             for (panel, values) in panels.zip(wide.chunks_exact(rows)) {
@@ -333,7 +333,7 @@ impl Job<'_> {
                 let start = self.o.0.add((token * heads + panel.head) * head);
                 std::slice::from_raw_parts_mut(start, head)
             };
-            o.reinterpret_cast_mut::<f16>().convert_from_f32_slice(row);
+            narrow(row, o);
         }
     }
 }

@@ -14,6 +14,8 @@ use std::marker::PhantomData;
 use half::f16;
 
 use crate::halves::narrow;
+#[cfg(target_arch = "x86_64")]
+use crate::wide::{has_avx2, has_avx512};
 
 const MOST_ROWS: usize = 12;
 
@@ -135,14 +137,10 @@ impl Tile {
     /// The widest this processor has.
     pub(super) fn widest() -> &'static Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-        {
-            return match is_x86_feature_detected!("avx512f") {
-                true => &avx512::TILE,
-                false => &avx2::TILE,
-            };
+        match (has_avx512(), has_avx2()) {
+            (true, _) => return &avx512::TILE,
+            (_, true) => return &avx2::TILE,
+            _ => {}
         }
         &PORTABLE
     }

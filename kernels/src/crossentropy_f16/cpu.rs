@@ -2,11 +2,11 @@
 
 use attest::spec::Dims;
 use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
 use super::SCALE;
 use crate::exp::exp;
+use crate::halves::{narrow, widen};
 use crate::wide::{maximum, sum_of, wide};
 use crate::workload::dim;
 
@@ -39,16 +39,12 @@ fn row(
     powers: &mut [f32],
     peaks: &mut Vec<[f32; 2]>,
 ) -> f32 {
-    let logits: &[f16] = logits.reinterpret_cast();
-    let gradient: &mut [f16] = gradient.reinterpret_cast_mut();
-    let strips = |start: usize, strip: &mut [f32]| {
-        logits[start..start + strip.len()].convert_to_f32_slice(strip);
-    };
+    let strips = |start: usize, strip: &mut [f32]| widen(&logits[start..start + strip.len()], strip);
     let sum = softmax(powers, peaks, SCALE, strips, |start, strip| {
-        gradient[start..start + strip.len()].convert_from_f32_slice(strip);
+        narrow(strip, &mut gradient[start..start + strip.len()]);
     });
-    gradient[label] = f16::from_f32(powers[label] - SCALE as f32);
-    (sum - logits[label].to_f64()) as f32
+    gradient[label] = f16::from_f32(powers[label] - SCALE as f32).to_bits();
+    (sum - f16::from_bits(logits[label]).to_f64()) as f32
 }
 
 /// Fills `powers` with `scale` times the softmax of a row of logits, strip by strip: `begin` puts a strip's logits there, from

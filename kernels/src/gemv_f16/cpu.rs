@@ -6,6 +6,8 @@ use half::f16;
 use rayon::prelude::*;
 
 use crate::halves::widen;
+#[cfg(target_arch = "x86_64")]
+use crate::wide::{has_avx2, has_avx512};
 use crate::workload::dim;
 
 /// Bytes of weights of a task: few, so that threads end together.
@@ -35,7 +37,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
 /// Of a row with `x`.
 fn product(w: &[u16], x: &[f32]) -> f32 {
     #[cfg(target_arch = "x86_64")]
-    if x86::is_available() {
+    if has_avx2() {
         let ((lines, rest), (x_lines, x_rest)) = (w.as_chunks(), x.as_chunks());
         #[allow(
             unsafe_code,
@@ -43,7 +45,7 @@ fn product(w: &[u16], x: &[f32]) -> f32 {
         )]
         // SAFETY: the processor has AVX2, FMA and F16C, or AVX-512 as well.
         let sums = unsafe {
-            if x86::is_wide() {
+            if has_avx512() {
                 x86::wide_product(lines, x_lines)
             } else {
                 x86::product(lines, x_lines)
@@ -72,12 +74,6 @@ mod x86 {
     /// Halves that are widened together.
     const LANES: usize = 8;
 
-    pub(super) fn is_available() -> bool {
-        is_x86_feature_detected!("avx2")
-            && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c")
-    }
-
     /// Each vector of a line has sums of its own.
     #[target_feature(enable = "avx2,fma,f16c")]
     pub(super) fn product(w: &[[u16; LINE]], x: &[[f32; LINE]]) -> f32 {
@@ -91,10 +87,6 @@ mod x86 {
             }
         }
         total(sums)
-    }
-
-    pub(super) fn is_wide() -> bool {
-        is_x86_feature_detected!("avx512f")
     }
 
     /// [`product`] to the bit in half as many instructions, which weights that a cache holds would wait for.
@@ -131,7 +123,7 @@ mod tests {
 
     #[test]
     fn wider_registers_give_the_same_bits() {
-        if !x86::is_available() || !x86::is_wide() {
+        if !has_avx512() {
             return;
         }
         let drawn = |name, form, count| bytes(&[3; 32], name, form, count);

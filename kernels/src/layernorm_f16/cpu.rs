@@ -1,11 +1,10 @@
 //! On the CPU: one row a task, widened to f32 beside the first-level cache.
 
 use attest::spec::Dims;
-use half::f16;
-use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
 use crate::elements::f16s;
+use crate::halves::{narrow, widen};
 use crate::wide::{sum_of, wide};
 use crate::workload::dim;
 
@@ -17,9 +16,9 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     y.par_chunks_mut(cols).zip(x.par_chunks(cols)).for_each_init(
         || vec![0.0; cols],
         |row, (y, x)| {
-            x.reinterpret_cast::<f16>().convert_to_f32_slice(row);
+            widen(x, row);
             normalize(row, &w, &b);
-            y.reinterpret_cast_mut::<f16>().convert_from_f32_slice(row);
+            narrow(row, y);
         },
     );
 }

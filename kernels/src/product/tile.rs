@@ -1,6 +1,8 @@
 //! Register tiles: which one this processor runs, and one for every other.
 
 use super::STEPS;
+#[cfg(target_arch = "x86_64")]
+use crate::wide::{has_avx2, has_avx512};
 
 /// Words of the largest tile: 14 rows of 32.
 pub(crate) const MOST_WORDS: usize = 14 * 32;
@@ -90,12 +92,8 @@ impl Tile {
 
 #[cfg(target_arch = "x86_64")]
 fn pick(wide: &'static Tile, narrow: &'static Tile) -> Option<&'static Tile> {
-    let narrow_runs = is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c");
-    let wide_runs =
-        narrow_runs && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-    match (wide_runs, narrow_runs) {
+    let wide_runs = has_avx512() && is_x86_feature_detected!("avx512bw");
+    match (wide_runs, has_avx2()) {
         (true, _) => Some(wide),
         (_, true) => Some(narrow),
         _ => None,

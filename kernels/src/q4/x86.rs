@@ -16,10 +16,6 @@ const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
 /// As far in rows as [`AHEAD`] of blocks.
 const SCALES_AHEAD: usize = AHEAD / (BLOCK_BYTES / 2);
 
-pub(super) fn is_available() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
-}
-
 /// One row after the other, in the order of memory.
 #[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
