@@ -1,4 +1,8 @@
 //! On the CPU: a line of each output at a time, stored past the cache.
+//!
+//! That is as fast as `mem.triad` (1.00 to 1.05 of it on two threads of Zen 5), whatever the vectors, the order of stores and what
+//! is fetched ahead. A step in place, which libraries for training take, is 1.15 to 1.20 times as fast there: lines that were
+//! read are written back when the cache gives them up, and no store waits for memory. Outputs of their own rule that out here.
 
 #![allow(unsafe_code, reason = "vector instructions that only some processors have")]
 
