@@ -24,9 +24,9 @@ use crate::halves::widen;
 use crate::product::{borrow, panel};
 use crate::workload::dim;
 
-/// Steps of one block of input channels, about: a panel of 16 columns has 72 KiB, a seventh of a second-level cache of
-/// 512 KiB.
-const STEPS: usize = 1152;
+/// Steps of one block of input channels, about: a panel of 16 columns has 144 KiB, under a third of a second-level cache of 512 KiB,
+/// and sums are read and written again for as many as there are blocks.
+const STEPS: usize = 2304;
 
 /// Words of the image that a task's pixels take up, about: with the lines around them under a third of a second-level cache of
 /// 512 KiB.
@@ -37,7 +37,7 @@ const TASK_WORDS: usize = 24 << 10;
 const TASK_PIXELS: RangeInclusive<usize> = 120..=336;
 
 /// Tasks a thread, so that a thread that was held up does not hold up the others.
-const TASKS_A_THREAD: usize = 12;
+const TASKS_A_THREAD: usize = 8;
 
 /// Stretches of whole lines a thread from which on one more of them for a thread than for another costs less than the lines
 /// that are widened twice where stretches end anywhere.
