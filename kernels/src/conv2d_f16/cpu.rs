@@ -346,7 +346,8 @@ impl<'a> Job<'a> {
 
     /// Where the first tap of each pixel is.
     fn firsts(&self, pieces: &[Piece], pitch: usize, depth: usize) -> Vec<usize> {
-        let mut firsts = Vec::new();
+        let pixels = pieces.iter().map(|piece| piece.rows.len() * piece.columns.len());
+        let mut firsts = Vec::with_capacity(pixels.sum());
         for piece in pieces {
             for row in 0..piece.rows.len() {
                 let line = (piece.start + row * self.stride) * pitch;
