@@ -41,8 +41,8 @@ fn of_row(w: &Weights<'_>, x: &[Group]) -> f32 {
         sum = add_pair(w, scales, [&x[0], &x[1]], sum);
     }
     if let ([w], [scales], [x]) = (last, last_scales, last_x) {
-        // The scales of activations that are not there are 0.
-        sum = add_pair(&[*w; 2], &[*scales; 2], [x, &Group::default()], sum);
+        // What is not there has scales of 0.
+        sum = add_pair(&[*w; 2], &[*scales, [0; GROUP]], [x, &Group::default()], sum);
     }
     _mm512_reduce_add_ps(sum)
 }
