@@ -27,7 +27,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
     let (w, scales): (&[Block], &[u16]) = (bytemuck::cast_slice(inputs[2]), bytemuck::cast_slice(inputs[3]));
     let sums: &mut [f32] = bytemuck::cast_slice_mut(sums);
     let tasks = sums.par_chunks_mut(ROWS * m);
-    tasks.enumerate().for_each(|(task, sums)| {
+    tasks.enumerate().with_max_len(1).for_each(|(task, sums)| {
         let row = |at: usize| {
             let part = (task * ROWS + at) * blocks..(task * ROWS + at + 1) * blocks;
             (&w[part.clone()], &scales[part])
