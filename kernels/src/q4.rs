@@ -1,6 +1,7 @@
 //! Rows of 4-bit weights in blocks of 32, and rows of i8 activations in such blocks, on the CPU: eight blocks at a time. Blocks are
 //! those of `gemv.q4.v1`.
 
+mod tokens;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 #[cfg(target_arch = "x86_64")]
@@ -12,13 +13,14 @@ use crate::halves::widen;
 #[cfg(target_arch = "x86_64")]
 use crate::wide::has_avx2;
 use crate::wide::wide;
+pub(crate) use tokens::Tokens;
 
 /// Weights of a block.
 pub(crate) const BLOCK: usize = 32;
 pub(crate) const BLOCK_BYTES: usize = BLOCK / 2;
 
 /// Rows whose lanes are added up together: of weights one after the other, of activations side by side.
-pub(crate) const ROWS: usize = 4;
+const ROWS: usize = 4;
 
 /// Blocks whose scales fill a vector.
 const GROUP: usize = 8;
@@ -27,7 +29,7 @@ pub(crate) type Block = [u8; BLOCK_BYTES];
 
 /// A row of weights, in groups and the blocks that fill none: blocks, and the bits of their scales.
 #[derive(Clone, Copy)]
-pub(crate) struct Weights<'a> {
+struct Weights<'a> {
     groups: &'a [[Block; GROUP]],
     scales: &'a [[u16; GROUP]],
     rest: &'a [Block],
@@ -62,7 +64,7 @@ pub(crate) struct Rows<'a> {
 }
 
 /// Products of some rows with a row of activations, which is as long as each of them.
-pub(crate) fn of_rows(rows: Rows<'_>, x: &Activations<'_>) {
+fn of_rows(rows: Rows<'_>, x: &Activations<'_>) {
     let rows = grouped_of_rows(rows, x);
     if x.rest.is_empty() {
         return;
@@ -73,22 +75,13 @@ pub(crate) fn of_rows(rows: Rows<'_>, x: &Activations<'_>) {
 }
 
 /// Products of one row of weights with some of activations, which are as long.
-pub(crate) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]) -> [f32; N] {
+fn of_tokens<const N: usize>(w: Weights<'_>, x: [&Activations<'_>; N]) -> [f32; N] {
     let grouped = grouped_of_tokens(w, x.map(|x| &x.groups[..]));
     std::array::from_fn(|token| grouped[token] + rest_sum(w, x[token]))
 }
 
 /// What the groups give; gives the rows back.
 fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
-    #[cfg(target_arch = "x86_64")]
-    if vnni::is_available() {
-        #[allow(
-            unsafe_code,
-            reason = "calling a function for AVX-512 is unsafe without the check just made"
-        )]
-        // SAFETY: the processor has AVX-512 with its instructions for bytes and for their dot products.
-        return unsafe { vnni::of_rows(rows, x) };
-    }
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         #[allow(
@@ -105,15 +98,6 @@ fn grouped_of_rows<'a>(rows: Rows<'a>, x: &Activations<'_>) -> Rows<'a> {
 }
 
 fn grouped_of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f32; N] {
-    #[cfg(target_arch = "x86_64")]
-    if vnni::is_available() {
-        #[allow(
-            unsafe_code,
-            reason = "calling a function for AVX-512 is unsafe without the check just made"
-        )]
-        // SAFETY: the processor has AVX-512 with its instructions for bytes and for their dot products.
-        return unsafe { vnni::of_tokens(w, x) };
-    }
     #[cfg(target_arch = "x86_64")]
     if has_avx2() {
         #[allow(
@@ -168,13 +152,13 @@ impl<'a> Rows<'a> {
     #[inline]
     fn row(&self, row: usize, blocks: usize) -> Weights<'a> {
         let part = row * blocks..(row + 1) * blocks;
-        Weights::new(&self.blocks[part.clone()], &self.scales[part])
+        Weights::new((&self.blocks[part.clone()], &self.scales[part]))
     }
 }
 
 impl<'a> Weights<'a> {
     #[inline]
-    pub(crate) fn new(blocks: &'a [Block], scales: &'a [u16]) -> Self {
+    fn new((blocks, scales): (&'a [Block], &'a [u16])) -> Self {
         let ((groups, rest), (scales, rest_scales)) = (blocks.as_chunks(), scales.as_chunks());
         Self {
             groups,
@@ -256,14 +240,6 @@ mod tests {
     const ONES: [u16; GROUP] = [0x3C00; GROUP];
 
     fn of_all<const N: usize>(w: [(&[Block], &[u16]); N], x: &Activations<'_>) -> [f32; N] {
-        of_all_by(of_rows, w, x)
-    }
-
-    fn of_all_by<const N: usize>(
-        of_rows: impl Fn(Rows<'_>, &Activations<'_>),
-        w: [(&[Block], &[u16]); N],
-        x: &Activations<'_>,
-    ) -> [f32; N] {
         let (blocks, scales) = (
             w.map(|(blocks, _)| blocks).concat(),
             w.map(|(_, scales)| scales).concat(),
@@ -283,22 +259,10 @@ mod tests {
         let x = Activations::new(x, &ONES);
         assert_eq!(x.groups[0].sum_with(w, &ONES), want as f32);
         assert_eq!(of_all([(w, &ONES); ROWS + 1], &x), [want as f32; ROWS + 1]);
-        assert_eq!(of_tokens(Weights::new(w, &ONES), [&x; ROWS]), [want as f32; ROWS]);
-        #[cfg(target_arch = "x86_64")]
-        if has_avx2() {
-            #[allow(
-                unsafe_code,
-                reason = "as in `grouped_of_tokens`, of processors without AVX-512"
-            )]
-            // SAFETY: the processor has AVX2, FMA and F16C.
-            let sums = unsafe { x86::of_tokens(Weights::new(w, &ONES), [&x.groups[..]; ROWS]) };
-            assert_eq!(sums, [want as f32; ROWS]);
-            #[allow(unsafe_code, reason = "as in `grouped_of_rows`, of the same")]
-            // SAFETY: as above.
-            let of_rows = |rows: Rows<'_>, x: &Activations<'_>| _ = unsafe { x86::of_rows(rows, x) };
-            let sums = of_all_by(of_rows, [(w, &ONES); ROWS + 1], &x);
-            assert_eq!(sums, [want as f32; ROWS + 1]);
-        }
+        assert_eq!(
+            of_tokens(Weights::new((w, &ONES)), [&x; ROWS]),
+            [want as f32; ROWS]
+        );
     }
 
     #[test]
@@ -324,7 +288,7 @@ mod tests {
         for x in &x {
             assert_eq!(of_all(w, x), w.map(|w| of_all([w], x)[0]));
         }
-        for w in w.map(|(blocks, scales)| Weights::new(blocks, scales)) {
+        for w in w.map(Weights::new) {
             assert_eq!(
                 of_tokens(w, x.each_ref()),
                 x.each_ref().map(|x| of_tokens(w, [x])[0])

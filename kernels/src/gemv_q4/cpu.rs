@@ -4,7 +4,7 @@
 use attest::spec::Dims;
 use rayon::prelude::*;
 
-use crate::q4::{Activations, BLOCK_BYTES, Rows, of_rows};
+use crate::q4::{BLOCK_BYTES, Rows, Tokens};
 use crate::workload::dim;
 
 /// Bytes of blocks of a task: few, so that threads end together.
@@ -18,7 +18,7 @@ pub(super) fn run(dims: &Dims, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) {
 
 /// Of all matrices with the same activations, integers and scales.
 pub(super) fn products(matrices: Vec<Rows<'_>>, [x, scales]: [&[u8]; 2], blocks: usize) {
-    let x = Activations::new(bytemuck::cast_slice(x), bytemuck::cast_slice(scales));
+    let x = Tokens::new(bytemuck::cast_slice(x), bytemuck::cast_slice(scales), blocks);
     let rows = (TASK / (blocks * BLOCK_BYTES).max(1)).max(1);
     let tasks = matrices
         .into_iter()
@@ -27,5 +27,5 @@ pub(super) fn products(matrices: Vec<Rows<'_>>, [x, scales]: [&[u8]; 2], blocks:
     tasks
         .into_par_iter()
         .with_max_len(1)
-        .for_each(|rows| of_rows(rows, &x));
+        .for_each(|rows| x.of_rows(rows));
 }

@@ -1,15 +1,17 @@
 //! C = A Bᵀ on the CPU without repacking B, as dot products of its rows where they stand: for few rows of A, where repacking
 //! costs more than the product, and for narrow elements, which are widened as they are read.
 //!
-//! A register tile has four rows of A and three of B. Tasks take blocks of both, and steps of k that keep A's four rows in the
-//! first-level cache while B's pass by from the second; for that A is repacked, which costs little where B has many rows. A sum
-//! is made in eight lanes over every [`STEPS`] elements of k, whose sums are added in ascending order, whatever the tiles and
-//! the threads are.
+//! A register tile has four rows of A and three of B, or one and four. Tasks take blocks of both, and steps of k that keep A's
+//! four rows in the first-level cache while B's pass by from the second; for that A is repacked, which costs little where B has
+//! many rows. A sum is made in eight lanes over every [`STEPS`] elements of k, whose sums are added in ascending order, whatever
+//! the tiles and the threads are.
 
 #![allow(
     unsafe_code,
     reason = "tasks write blocks of C, and tiles read vectors, through raw pointers"
 )]
+
+mod one;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -41,9 +43,7 @@ thread_local! {
 /// Whether this processor has the instructions.
 pub(super) fn are_available() -> bool {
     #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("f16c");
+    return crate::wide::has_avx2();
     #[cfg(not(target_arch = "x86_64"))]
     false
 }
@@ -144,6 +144,15 @@ struct Packed<'a> {
 impl Packed<'_> {
     /// Adds the products of some rows with all of `b` to `sums`, a row for each.
     fn add_products<E: Element>(&self, rows: Range<usize>, b: &[E], sums: &mut [f32]) {
+        match self.rows {
+            1 => one::add_products(sums, &self.words[..self.k / LANES * LANES], b, self.k),
+            _ => self.add_stretches(rows.clone(), b, sums),
+        }
+        self.add_rest(rows, b, sums);
+    }
+
+    /// Of whole vectors, stretch after stretch.
+    fn add_stretches<E: Element>(&self, rows: Range<usize>, b: &[E], sums: &mut [f32]) {
         let (columns, whole) = (b.len() / self.k, self.k / LANES * LANES);
         for first in (0..whole).step_by(STEPS) {
             let steps = first..whole.min(first + STEPS);
@@ -159,6 +168,11 @@ impl Packed<'_> {
                 }
             }
         }
+    }
+
+    /// Of what k leaves of a vector.
+    fn add_rest<E: Element>(&self, rows: Range<usize>, b: &[E], sums: &mut [f32]) {
+        let (columns, whole) = (b.len() / self.k, self.k / LANES * LANES);
         let rest = self.k - whole;
         for (row, sums) in rows.zip(sums.chunks_mut(columns)) {
             let a = &self.words[whole * self.rows + row * rest..][..rest];
@@ -269,6 +283,32 @@ mod tests {
     fn drawn(count: usize, by: usize) -> Vec<f16> {
         let number = |at: usize| (at * by % 7) as f32 - 3.0;
         (0..count).map(|at| f16::from_f32(number(at))).collect()
+    }
+
+    #[test]
+    fn a_row_alone_has_the_bits_that_it_has_among_others() {
+        if !are_available() {
+            return;
+        }
+        let drawn = |count: usize, by: usize| -> Vec<f32> {
+            (0..count).map(|at| (at * by % 251) as f32 / 97.0 - 1.0).collect()
+        };
+        let shapes = [1, 2, 3, COLUMNS + 5]
+            .into_iter()
+            .flat_map(|n| [LANES - 1, 3 * LANES, 2 * STEPS + 9 * LANES + 3].map(|k| (n, k)));
+        for (n, k) in shapes {
+            let (a, b) = (drawn((HIGH + 1) * k, 13), drawn(n * k, 29));
+            let product = |a: &[f32]| {
+                let m = a.len() / k;
+                let mut c = vec![f32::NAN; m * n];
+                dots(Shape { m, n, k }, a, &b, &mut c, |sums, c| {
+                    c.copy_from_slice(sums);
+                });
+                c
+            };
+            let alone = a.chunks(k).flat_map(product);
+            assert!(alone.eq(product(&a)), "{n} x {k}");
+        }
     }
 
     #[test]

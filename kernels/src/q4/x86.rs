@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 use super::{Activations, BLOCK_BYTES, Block, GROUP, Group, ROWS, Rows, Weights};
 use crate::wide::{AHEAD, fetch};
 
-const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
+pub(super) const BLOCKS_OF_A_LINE: usize = 64 / BLOCK_BYTES;
 
 /// As far in rows as [`AHEAD`] of blocks.
 const SCALES_AHEAD: usize = AHEAD / (BLOCK_BYTES / 2);
@@ -58,7 +58,7 @@ pub(super) fn of_tokens<const N: usize>(w: Weights<'_>, x: [&[Group]; N]) -> [f3
 /// The sum of the lanes of each, in one order.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sums_of_lanes([a, b, c, d]: [__m256; ROWS]) -> [f32; ROWS] {
+pub(super) fn sums_of_lanes([a, b, c, d]: [__m256; ROWS]) -> [f32; ROWS] {
     let quarters = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
     let [low, high]: [__m128; 2] = bytemuck::cast(quarters);
     bytemuck::cast(_mm_add_ps(low, high))
