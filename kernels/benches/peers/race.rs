@@ -17,6 +17,10 @@ use crate::peer::{self, Peer};
 /// OpenBLAS and OpenMP keep their threads spinning for up to 30 ms after a call.
 const SPIN: Duration = Duration::from_millis(40);
 
+/// How long ours runs before it is timed: meanwhile the processors idled, and virtual ones run two threads on one of them for
+/// milliseconds after that. The peer is asked right after ours, when they are awake.
+const WAKING: Duration = SPIN;
+
 /// A step of ours that the peer's run includes: a workload, and its sizes from those of the rival.
 pub(crate) type Step = (&'static Workload, fn(&Dims) -> Dims);
 
@@ -110,13 +114,16 @@ impl<'a> Sides<'a> {
         sides
     }
 
-    /// Wall time of each side in turn, both after one run that wakes threads and fills caches.
+    /// Wall time of each side in turn, both after runs that wake threads and fill caches.
     fn pair(&mut self, rival: &Rival) -> Pair {
         let theirs = self.peer.time(rival.request, rival.launches * rival.runs);
         std::thread::sleep(SPIN);
         let ours: Duration = { self.ours.iter_mut() }
             .map(|step| {
-                step.run(1).expect("a launch that wakes the threads");
+                let waking = Instant::now();
+                while waking.elapsed() < WAKING {
+                    step.run(1).expect("a launch that wakes the threads");
+                }
                 let start = Instant::now();
                 step.run(rival.launches).expect("launches");
                 start.elapsed()
