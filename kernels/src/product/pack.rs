@@ -7,7 +7,9 @@ use half::{bf16, f16};
 
 use crate::fp8::E4m3;
 use crate::matmul::Order;
-use crate::wide::{fetch, wide};
+#[cfg(target_arch = "x86_64")]
+use crate::wide::fetch;
+use crate::wide::wide;
 
 /// An element type and the 32-bit word that a step of k takes from it.
 pub(crate) trait Element: Copy + Send + Sync {

@@ -118,6 +118,23 @@ mod tests {
     }
 
     #[test]
+    fn the_only_token_meets_rows_as_one_of_some_does() {
+        const BLOCKS: usize = 19;
+        let x: Vec<[i8; BLOCK]> = drawn("x", BLOCKS);
+        let w: Vec<Block> = drawn("w", COUNT * BLOCKS);
+        let ones = [0x3C00u16; COUNT * BLOCKS];
+        let parts = [bytemuck::cast_slice(&w), bytemuck::cast_slice(&ones)];
+        for x in [
+            Tokens::new(&x, &ones[..BLOCKS], BLOCKS),
+            Tokens::in_rows(&x, &ones[..BLOCKS], BLOCKS),
+        ] {
+            let mut y = [f32::NAN; COUNT];
+            x.of_rows(Rows::new(parts, &mut y));
+            assert_eq!(y[..], products_of(&x, 1, &w, &ones));
+        }
+    }
+
+    #[test]
     fn the_largest_sums_fit() {
         for (w, x) in [(0xFF, -128), (0xFF, 127), (0x00, -128), (0x00, 127)] {
             let (w, x) = ([[w; BLOCK_BYTES]; COUNT], [[x; BLOCK]]);
